@@ -1,0 +1,1 @@
+"""Measuring: retrieval, overlap, factuality, citations, abstention, with intervals."""

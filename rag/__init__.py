@@ -1,0 +1,1 @@
+"""Consilium's core: what is known, how it is found, how it is said, how it is checked. Importing it loads no model."""
