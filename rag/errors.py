@@ -63,3 +63,17 @@ class WeightsError(ConsiliumError):
 
 class GenerationError(ConsiliumError):
     """A language model failed or gave nothing usable."""
+
+
+def require(package: str, *, extra: str) -> None:
+    """Admit an optional package, or say which extra brings it.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    import importlib.util
+
+    if importlib.util.find_spec(package) is None:
+        raise MissingExtraError(
+            f"This needs the package {package!r}, which is not installed. Install it with: pip install 'consilium[{extra}]'"
+        )
