@@ -75,5 +75,6 @@ def require(package: str, *, extra: str) -> None:
 
     if importlib.util.find_spec(package) is None:
         raise MissingExtraError(
-            f"This needs the package {package!r}, which is not installed. Install it with: pip install 'consilium[{extra}]'"
+            f"This needs the package {package!r}, which is not installed. "
+            f"Install it with: pip install 'consilium[{extra}]'"
         )

@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     home: Path = Field(
         default_factory=lambda: Path("~/.consilium").expanduser(), description="where collections and caches live"
     )
+    cache_dir: Path | None = Field(None, description="exported models; default: `cache` in `home`")
     collection: str = Field("default", description="the collection that is read and written when none is named")
     domain: Domain = Field("general", description="preset of words, prompts and defaults")
     language: Literal["auto", "en", "zh"] = Field("auto", description="of answers and pages; auto: the question's")
@@ -126,11 +127,11 @@ class Settings(BaseSettings):
     @property
     def cache(self) -> Path:
         """Folder of things that can be made again: exported and quantised models."""
-        return self.home / "cache"
+        return self.cache_dir.expanduser().absolute() if self.cache_dir else self.home / "cache"
 
     def hash(self) -> str:
         """Return 16 hex digits over everything that can change an answer (not the home folder, not keys)."""
-        values = self.model_dump(mode="json", exclude={"home": True, "llm": {"api_key"}})
+        values = self.model_dump(mode="json", exclude={"home": True, "cache_dir": True, "llm": {"api_key"}})
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -11,10 +11,16 @@ import pytest
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
-        if name.startswith("CONSILIUM_") and name != "CONSILIUM_CACHE":
+        if name.startswith("CONSILIUM_") and name not in ("CONSILIUM_CACHE_DIR", "CONSILIUM_DATA"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("CONSILIUM_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def model_cache() -> Path:
+    """Exported models outlive a test session: making them is setup, not what is tested."""
+    return Path(os.environ.get("CONSILIUM_CACHE_DIR", "~/.consilium/cache")).expanduser()
 
 
 @pytest.fixture(scope="session")
