@@ -1,0 +1,276 @@
+"""`consilium`: JSON on stdout with --json, words and progress on stderr otherwise; exit 0 ok, 1 user error, 2 bug."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from rag.errors import ConsiliumError
+
+Collection = Annotated[Optional[str], typer.Option("--collection", "-c", help="Name of the collection.")]  # noqa: UP045
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Domain = Annotated[Optional[str], typer.Option("--domain", help="medical, financial or general.")]  # noqa: UP045
+Llm = Annotated[Optional[str], typer.Option("--llm", help="extractive, smollm2, a model folder or hub id.")]  # noqa: UP045
+WhereOption = Annotated[list[str], typer.Option("--where", help="KEY=VALUE; again for more; KEY=A,B is one of.")]
+K = Annotated[Optional[int], typer.Option("-k", help="How many passages.", min=1)]  # noqa: UP045
+Mode = Annotated[Optional[str], typer.Option("--mode", help="hybrid, lexical or dense.")]  # noqa: UP045
+Out = Annotated[Path, typer.Option("--out", help="Folder of the run.")]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+docs = typer.Typer(no_args_is_help=True, help="Look at and delete documents.")
+collections = typer.Typer(no_args_is_help=True, help="Look at and delete collections.")
+evaluate = typer.Typer(no_args_is_help=True, help="Measure retrieval and answers; compare runs.")
+settings_app = typer.Typer(no_args_is_help=True, help="What is set, and by what.")
+app.add_typer(docs, name="docs")
+app.add_typer(collections, name="collections")
+app.add_typer(evaluate, name="eval")
+app.add_typer(settings_app, name="settings")
+
+
+def show(value: Any, as_json: bool, words: str) -> None:
+    """Print the JSON or the words, both on stdout."""
+    text = json.dumps(value, ensure_ascii=False, indent=2) if as_json else words
+    sys.stdout.write(f"{text}\n")
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    collection: Collection = None,
+    domain: Domain = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete documents whose file is gone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read documents into a collection; what did not change is left alone."""
+    from app.commands import ingest_paths
+
+    report = ingest_paths(paths, collection, domain, prune=prune)
+    words = (
+        f"{report['documents']} documents, {report['chunks']} chunks in {report['seconds']:.1f} s "
+        f"({report['pages_per_second']:.0f} pages/s); {report['unchanged']} unchanged, {report['updated']} updated, "
+        f"{report['deleted']} deleted, {len(report['failed'])} failed"
+    )
+    failed = [f"  failed: {item['source']}: {item['reason']}" for item in report["failed"]]
+    show(report, as_json, "\n".join([words, *failed]))
+
+
+@app.command()
+def search(
+    query: str,
+    k: K = None,
+    collection: Collection = None,
+    where: WhereOption = [],  # noqa: B006  # typer reads the default, nobody writes to it
+    mode: Mode = None,
+    as_json: Json = False,
+) -> None:
+    """Find passages."""
+    from app.commands import search_passages
+
+    found, words = search_passages(query, k=k, collection=collection, where=where, mode=mode)
+    show(found, as_json, words)
+
+
+@app.command()
+def ask(
+    question: str,
+    collection: Collection = None,
+    llm: Llm = None,
+    domain: Domain = None,
+    k: K = None,
+    where: WhereOption = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Answer a question from the documents, cited and checked, or say that they do not hold the answer."""
+    from app.commands import ask_question
+
+    overrides = {"llm": llm, "domain": domain}
+    found, words = ask_question(question, overrides, k=k, collection=collection, where=where, stream=not as_json)
+    show(found, as_json, words)
+
+
+@docs.command("list")
+def docs_list(collection: Collection = None, as_json: Json = False) -> None:
+    """List the documents of a collection."""
+    from app.commands import list_documents
+
+    rows = list_documents(collection)
+    words = "\n".join(
+        f"{d['id'][:12]}  {d['language']}  {d['chunks']:>5} chunks  {d['source']}  {d['title']}" for d in rows
+    )
+    show({"documents": rows}, as_json, words or "no documents")
+
+
+@docs.command("show")
+def docs_show(document: str, collection: Collection = None, as_json: Json = False) -> None:
+    """Show a document as it was parsed: its text, tables and chunks. DOCUMENT is an id, its beginning, or a source."""
+    from app.commands import show_document
+
+    found = show_document(document, collection)
+    show(found, as_json, f"{found['title']}  ({found['source']})\n\n{found['text']}")
+
+
+@docs.command("delete")
+def docs_delete(document: str, collection: Collection = None, as_json: Json = False) -> None:
+    """Delete a document: gone from search at once, from the disk after `docs compact`."""
+    from app.commands import delete_document
+
+    found = delete_document(document, collection)
+    show(
+        found,
+        as_json,
+        f"deleted {found['deleted']} ({found['chunks']} chunks); run `consilium docs compact` to free the disk",
+    )
+
+
+@docs.command("compact")
+def docs_compact(collection: Collection = None, as_json: Json = False) -> None:
+    """Take deleted text off the disk and shrink the files."""
+    from app.commands import compact_collection
+
+    found = compact_collection(collection)
+    show(found, as_json, f"{found['bytes_before']:,} -> {found['bytes_after']:,} bytes")
+
+
+@collections.command("list")
+def collections_list(as_json: Json = False) -> None:
+    """List the collections."""
+    from app.commands import all_collections
+
+    rows = all_collections()
+    words = "\n".join(f"{row['name']}  {row['documents']} documents  {row['chunks']} chunks" for row in rows)
+    show({"collections": rows}, as_json, words or "no collections")
+
+
+@collections.command("delete")
+def collections_delete(name: str, as_json: Json = False) -> None:
+    """Delete a collection with all its files."""
+    from app.commands import drop_collection
+
+    show(drop_collection(name), as_json, f"deleted {name}")
+
+
+@evaluate.command("retrieval")
+def eval_retrieval(
+    dataset: Annotated[Path, typer.Option("--dataset", help="Folder in BEIR layout.")],
+    out: Out,
+    split: Annotated[str, typer.Option("--split")] = "test",
+    mode: Mode = None,
+    limit: Annotated[Optional[int], typer.Option("--limit", min=1, help="Only the first N queries.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """Measure retrieval against judgements."""
+    from app.commands import run_retrieval
+
+    found = run_retrieval(dataset, split, out, mode=mode, limit=limit)
+    show(found, as_json, metric_words(found, out))
+
+
+@evaluate.command("answers")
+def eval_answers(
+    dataset: Annotated[Path, typer.Option("--dataset", help="JSONL of questions and references.")],
+    out: Out,
+    collection: Collection = None,
+    llm: Llm = None,
+    limit: Annotated[Optional[int], typer.Option("--limit", min=1, help="Only the first N questions.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """Measure answers against references; an interrupted run goes on where it stopped."""
+    from app.commands import run_answers
+
+    found = run_answers(dataset, out, collection, llm=llm, limit=limit)
+    show(found, as_json, metric_words(found, out))
+
+
+@evaluate.command("compare")
+def eval_compare(run_a: Path, run_b: Path, as_json: Json = False) -> None:
+    """Compare two runs question by question."""
+    from app.commands import compare_runs
+
+    found = compare_runs(run_a, run_b)
+    show(found, as_json, found.get("table", json.dumps(found, indent=2)))
+
+
+@app.command()
+def chat(
+    collection: Collection = None,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8501,
+    host: Annotated[str, typer.Option("--host", help="127.0.0.1: this machine alone.")] = "127.0.0.1",
+) -> None:
+    """Open the chat in the browser."""
+    from app.commands import start_chat
+
+    start_chat(collection, host, port)
+
+
+@app.command()
+def warm() -> None:
+    """Prepare the models of the settings now, so that the first question need not wait."""
+    from app.commands import warm_models
+
+    show({}, False, warm_models())
+
+
+@settings_app.command("show")
+def settings_show(as_json: Json = False) -> None:
+    """Show the settings in force."""
+    from app.commands import settings_in_force
+
+    values = settings_in_force()
+    show(values, as_json, json.dumps(values, ensure_ascii=False, indent=2))
+
+
+def metric_words(found: dict[str, Any], out: Path) -> str:
+    """Return metrics with their intervals, one a line."""
+    lines = [
+        f"{name:22} {m['value']:.4f}  [{m['low']:.4f}, {m['high']:.4f}]  n={m['n']}"
+        for name, m in found["metrics"].items()
+        if m["value"] is not None
+    ]
+    return "\n".join([*lines, f"report: {out / 'report.html'}"])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; the one place where every fault ends, as words and an exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(arguments, standalone_mode=False) or 0
+    except ConsiliumError as error:
+        code = complain(str(error), 1, arguments)
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = complain("stopped", 130, arguments)
+    except Exception as error:  # the outermost edge: a bug, told as one
+        code = _unexpected(error, arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    sys.exit(code)
+
+
+def complain(message: str, code: int, arguments: Sequence[str]) -> int:
+    """Say an error on stderr, and as JSON on stdout when JSON was asked for."""
+    if "--json" in arguments:
+        sys.stdout.write(json.dumps({"error": message}, ensure_ascii=False) + "\n")
+    sys.stderr.write(f"consilium: {message}\n")
+    return code
+
+
+def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
+    show_usage = getattr(error, "format_message", None)
+    if show_usage is not None:  # a usage error of typer's
+        return complain(f"{show_usage()} Try `consilium --help`.", 1, arguments)
+    if os.environ.get("CONSILIUM_DEBUG"):
+        raise error
+    name = type(error).__name__
+    hint = "This is a bug in Consilium; set CONSILIUM_DEBUG=1 to see where, and please report it."
+    return complain(f"{name}: {error}. {hint}", 2, arguments)
+
+
+if __name__ == "__main__":
+    main()

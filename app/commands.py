@@ -1,0 +1,302 @@
+"""What each command does: settings in, plain dictionaries out. Heavy imports stay inside the functions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rag.errors import UnknownDocumentError, UserError
+from rag.settings import Settings, load_settings
+
+
+def settings_of(**named: Any) -> Settings:
+    """Return the settings with what the command line named laid on top."""
+    return load_settings(**{key: value for key, value in named.items() if value is not None})
+
+
+def where_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """Read KEY=VALUE pairs; KEY=A,B means one of.
+
+    Raises:
+        UserError: a pair has no key or no value.
+    """
+    where: dict[str, Any] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not (sign and key.strip() and value.strip()):
+            raise UserError(
+                f"--where wants KEY=VALUE, got {pair!r}. For example: --where year=2022 --where language=zh"
+            )
+        values = [part.strip() for part in value.split(",") if part.strip()]
+        where[key.strip()] = values[0] if len(values) == 1 else values
+    return where
+
+
+def ingest_paths(
+    paths: Sequence[Path], collection: str | None, domain: str | None, *, prune: bool = False
+) -> dict[str, Any]:
+    """Read files into a collection, with a progress bar on stderr when a person watches."""
+    from ingest.pipeline import IngestOptions, ingest
+    from rag.assemble import embedder_of, open_collection
+
+    settings = settings_of(domain=domain)
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise UserError(f"There is no file or folder {', '.join(missing)}. Check the spelling.")
+    embedder = embedder_of(settings)
+    options = IngestOptions(
+        max_tokens=settings.chunk.max_tokens,
+        max_file_mb=settings.chunk.max_file_mb,
+        count_tokens=getattr(embedder, "count_tokens", None),
+        prune=prune,
+    )
+    with open_collection(settings, collection, writable=True, embedder=embedder) as index, ProgressBar() as progress:
+        return ingest(paths, index, options=options, progress=progress).as_json()
+
+
+class ProgressBar:
+    """A bar on stderr; `with ProgressBar() as progress` gives None when stderr is not a terminal."""
+
+    def __enter__(self) -> Any:
+        if not sys.stderr.isatty():
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description:40.40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar.start()
+        self._task = self._bar.add_task("reading")
+        return self._advance
+
+    def _advance(self, done: int, total: int, what: str) -> None:
+        self._bar.update(self._task, completed=done, total=total, description=what)
+
+    def __exit__(self, *_: object) -> None:
+        if hasattr(self, "_bar"):
+            self._bar.stop()
+
+
+def search_passages(
+    query: str, *, k: int | None, collection: str | None, where: Sequence[str], mode: str | None
+) -> tuple[dict[str, Any], str]:
+    """Find passages; return the JSON and the words."""
+    from app.render import passage_words, search_json
+    from rag.assemble import open_collection
+    from rag.retrieve import Search
+
+    settings = settings_of(retrieve={"mode": mode} if mode else None)
+    start = time.perf_counter()
+    with open_collection(settings, collection) as index:
+        opened = time.perf_counter()
+        search = Search(index, mode=settings.retrieve.mode, fetch_k=settings.retrieve.fetch_k)
+        passages = search.retrieve(query, k or 10, where=where_of(where))
+    timings = {"open": opened - start, "search": time.perf_counter() - opened}
+    words = "\n".join(passage_words(passage) for passage in passages) or "nothing found"
+    return search_json(query, passages, timings), words
+
+
+def ask_question(
+    question: str,
+    overrides: Mapping[str, Any],
+    *,
+    k: int | None,
+    collection: str | None,
+    where: Sequence[str],
+    stream: bool,
+) -> tuple[dict[str, Any], str]:
+    """Answer a question; return the JSON and the words. With `stream`, a language model's words show as they come."""
+    from app.render import answer_words, ask_json
+    from rag.assemble import assemble
+    from rag.assistant import Checked, Delta
+    from rag.language import detect_language
+
+    with assemble(settings_of(**overrides), collection=collection) as assistant:
+        live = stream and assistant.model != "extractive" and sys.stderr.isatty()
+        for event in assistant.stream(question, k=k, where=where_of(where)):
+            if live and isinstance(event, Delta):
+                sys.stderr.write(event.text)
+                sys.stderr.flush()
+        if live:
+            sys.stderr.write("\n\n")
+        if not isinstance(event, Checked):
+            raise RuntimeError("the stream ended without a checked answer")
+        notice = assistant.manner.preset.notice(detect_language(question))
+    return ask_json(event), answer_words(event, notice)
+
+
+def list_documents(collection: str | None) -> list[dict[str, Any]]:
+    """Return one row a source."""
+    from rag.assemble import open_collection
+
+    with open_collection(settings_of(), collection) as index:
+        return index.documents()
+
+
+def _find_document(index: Any, wanted: str) -> str:
+    """Return the id of the document named by id, by the beginning of its id, or by source."""
+    ids = {row["id"] for row in index.documents() if row["id"].startswith(wanted) or row["source"] == wanted}
+    if len(ids) != 1:
+        what = "No document" if not ids else f"{len(ids)} documents"
+        raise UnknownDocumentError(
+            f"{what} in {index.name!r} for {wanted!r}. See `consilium docs list -c {index.name}`."
+        )
+    return str(ids.pop())
+
+
+def show_document(wanted: str, collection: str | None) -> dict[str, Any]:
+    """Return a document with its text, tables and chunks."""
+    from rag.assemble import open_collection
+
+    with open_collection(settings_of(), collection) as index:
+        document = index.document(_find_document(index, wanted))
+        chunks = index.chunks(document.id)
+    tables = [
+        {"caption": t.caption, "unit": t.unit, "scale": t.scale, "currency": t.currency, "periods": list(t.periods)}
+        | {"page": t.page, "rows": [[cell.text for cell in row] for row in t.rows]}
+        for t in document.tables
+    ]
+    pieces = [
+        {"id": c.id, "start": c.start, "end": c.end, "page": c.page, "kind": c.kind, "text": c.text} for c in chunks
+    ]
+    return {
+        "id": document.id,
+        "source": document.source,
+        "title": document.title,
+        "language": document.language,
+        "metadata": dict(document.metadata),
+        "pages": len(document.page_starts),
+        "text": document.text,
+        "tables": tables,
+        "chunks": pieces,
+    }
+
+
+def delete_document(wanted: str, collection: str | None) -> dict[str, Any]:
+    """Delete a document and make that durable."""
+    from rag.assemble import open_collection
+
+    settings = settings_of()
+    with open_collection(settings, collection):
+        pass  # reading must not make a collection that is not there
+    with open_collection(settings, collection, writable=True) as index:
+        doc_id = _find_document(index, wanted)
+        chunks = index.delete(doc_id)
+        index.commit()
+    return {"deleted": doc_id, "chunks": chunks}
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def compact_collection(collection: str | None) -> dict[str, Any]:
+    """Take deleted text off the disk."""
+    from rag.assemble import open_collection
+
+    settings = settings_of()
+    with open_collection(settings, collection) as index:
+        path = index.path
+    before = _size(path)
+    with open_collection(settings, collection, writable=True) as index:
+        index.compact()
+    return {"collection": path.name, "bytes_before": before, "bytes_after": _size(path)}
+
+
+def all_collections() -> list[dict[str, Any]]:
+    """Return one row a collection."""
+    from rag.store import list_collections
+
+    return list_collections(settings_of().collections)
+
+
+def drop_collection(name: str) -> dict[str, Any]:
+    """Delete a collection with all its files."""
+    from rag.store import delete_collection
+
+    delete_collection(settings_of().collections, name)
+    return {"deleted": name}
+
+
+def run_retrieval(dataset: Path, split: str, out: Path, *, mode: str | None, limit: int | None) -> dict[str, Any]:
+    """Measure retrieval on a dataset in BEIR layout."""
+    from eval.retrieval import evaluate
+    from rag.assemble import embedder_of
+
+    settings = settings_of(retrieve={"mode": mode} if mode else None)
+    with ProgressBar() as progress:
+        return evaluate(
+            dataset,
+            split,
+            out,
+            embedder=embedder_of(settings),
+            mode=settings.retrieve.mode,
+            fetch_k=settings.retrieve.fetch_k,
+            cache=settings.cache,
+            limit=limit,
+            progress=progress,
+            settings_hash=settings.hash(),
+        )
+
+
+def run_answers(
+    dataset: Path, out: Path, collection: str | None, *, llm: str | None, limit: int | None
+) -> dict[str, Any]:
+    """Measure answers: records with contexts from them alone, the others from the collection."""
+    from eval.dataset import needs_collection
+    from eval.run import evaluate_answers
+    from rag.assemble import assemble
+
+    settings = settings_of(llm=llm)
+    alone = collection is None and not needs_collection(dataset)
+    with assemble(settings, collection=collection, without_collection=alone) as assistant, ProgressBar() as progress:
+        return evaluate_answers(dataset, out, assistant=assistant, limit=limit, progress=progress)
+
+
+def compare_runs(run_a: Path, run_b: Path) -> dict[str, Any]:
+    """Compare two runs question by question."""
+    from eval.run import compare
+
+    return compare(run_a, run_b)
+
+
+def start_chat(collection: str | None, host: str, port: int) -> None:
+    """Run the Streamlit server until it is stopped."""
+    from app.web.launch import streamlit_args
+    from rag.errors import require
+
+    require("streamlit", extra="ui")
+    settings = settings_of(collection=collection)
+    environment = dict(os.environ)
+    if collection:
+        environment["CONSILIUM_COLLECTION"] = collection
+    command = [sys.executable, "-m", "streamlit", *streamlit_args(settings, host=host, port=port)]
+    sys.stderr.write(f"Consilium is at http://{host}:{port}  (Ctrl-C stops it)\n")
+    code = subprocess.call(command, env=environment)
+    if code not in (0, 130, -2):
+        raise UserError(f"The chat ended with code {code}. Is port {port} free? Try --port {port + 1}.")
+
+
+def warm_models() -> str:
+    """Export and load the embedder of the settings (and the language model, when one is set)."""
+    from rag.assemble import embedder_of, generator_of
+
+    settings = settings_of()
+    vector = embedder_of(settings).embed_query("ready")
+    said = f"embedder {settings.embed.model}: {len(vector)} dimensions, cached in {settings.cache}"
+    generator = generator_of(settings)
+    if generator is not None:
+        words = "".join(generator.stream([{"role": "user", "content": "Say: ready."}]))
+        said += f"\nmodel {generator.name}: {words.strip()[:60]!r}"
+    return said
+
+
+def settings_in_force() -> dict[str, Any]:
+    """Return the settings with their hash; keys are masked."""
+    settings = settings_of()
+    return {**settings.model_dump(mode="json"), "hash": settings.hash()}

@@ -1,0 +1,83 @@
+"""Settings to Assistant: the only place that chooses who does what. Every import of weight happens in here."""
+
+from __future__ import annotations
+
+from rag.assistant import Assistant, Manner
+from rag.domain import load_preset
+from rag.embed import open_embedder
+from rag.extract import Extractor
+from rag.retrieve import Search
+from rag.schema import Embedder, Generator
+from rag.settings import Settings
+from rag.store import Collection, collection_path
+from rag.verify import SupportVerifier
+
+
+def embedder_of(settings: Settings) -> Embedder:
+    """Return the embedder the settings name; nothing is loaded before the first text."""
+    chosen = settings.embed
+    return open_embedder(
+        chosen.model,
+        cache=settings.cache,
+        device=chosen.device,
+        batch_tokens=chosen.batch_tokens,
+        threads=chosen.threads,
+    )
+
+
+def generator_of(settings: Settings) -> Generator | None:
+    """Return the language model the settings name, or None for the extractive answerer."""
+    llm = settings.llm
+    if llm.name == "extractive" and llm.url is None:
+        return None
+    from rag.generate import open_generator
+
+    return open_generator(
+        llm.name,
+        url=llm.url,
+        api_key=llm.api_key.get_secret_value() if llm.api_key else None,
+        temperature=llm.temperature,
+        max_tokens=llm.max_tokens,
+        timeout=llm.timeout,
+        cache=settings.cache,
+    )
+
+
+def open_collection(
+    settings: Settings, name: str | None = None, *, writable: bool = False, embedder: Embedder | None = None
+) -> Collection:
+    """Open the collection that is named, else the one of the settings; made when `writable` and not there yet.
+
+    Raises:
+        UnknownCollectionError: it does not exist and is not to be written.
+    """
+    path = collection_path(settings.collections, name or settings.collection)
+    return Collection.open(path, embedder or embedder_of(settings), writable=writable, create=writable)
+
+
+def assemble(settings: Settings, *, collection: str | None = None, without_collection: bool = False) -> Assistant:
+    """Return an assistant over one collection (or over none: it then answers from passages handed in)."""
+    embedder = embedder_of(settings)
+    manner = Manner(
+        k=settings.retrieve.k,
+        context_tokens=settings.llm.context_tokens,
+        language=settings.language,
+        preset=load_preset(settings.domain),
+        settings_hash=settings.hash(),
+    )
+    extractor = Extractor(embedder, sentences=settings.answer.sentences, min_confidence=settings.answer.min_confidence)
+    verifier = SupportVerifier(embedder)
+    generator = generator_of(settings)
+    if without_collection:
+        return Assistant(None, extractor, verifier, generator=generator, manner=manner)
+    index = open_collection(settings, collection, embedder=embedder)
+    search = Search(index, mode=settings.retrieve.mode, fetch_k=settings.retrieve.fetch_k)
+    return Assistant(
+        search,
+        extractor,
+        verifier,
+        generator=generator,
+        manner=manner,
+        document_of=index.document,
+        resources=(index,),
+    )
