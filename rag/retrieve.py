@@ -1,0 +1,89 @@
+"""A query to passages: check it, ask the index, read again with a reranker where there is one."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, runtime_checkable
+
+from rag.errors import UserError
+from rag.schema import Passage, Reranker, Retriever, Where
+
+Mode = Literal["hybrid", "lexical", "dense"]
+
+MAX_QUERY_CHARS = 2000
+"""A longer query is cut here, or at the space before: past what the shipped embedder reads (256 tokens)."""
+LONGEST_WORD = 100
+
+
+@runtime_checkable
+class TwoLegged(Protocol):
+    """An index that lets the caller choose which legs search and how many candidates each hands to the fusion."""
+
+    def legs(self, query: str, *, fetch_k: int, where: Where | None = None, mode: Mode = "hybrid") -> object:
+        """Return the candidates of each leg before fusion."""
+
+    def retrieve(
+        self, query: str, k: int, *, where: Where | None = None, mode: Mode = "hybrid", fetch_k: int = 100
+    ) -> list[Passage]:
+        """Return at most k passages, best first."""
+
+
+class Search:
+    """The way from a query to passages; itself a `Retriever`. It keeps no state between calls.
+
+    Args:
+        index: where to look.
+        reranker: orders the candidates anew; None leaves the order of the index.
+        fetch_k: candidates each leg hands to the fusion, and how many the reranker reads.
+        mode: which legs search. An index without legs knows only "hybrid": whatever it does by itself.
+
+    Raises:
+        UserError: `fetch_k` is less than 1, or `mode` asks for a leg of an index that has none.
+    """
+
+    def __init__(
+        self, index: Retriever, *, reranker: Reranker | None = None, fetch_k: int = 100, mode: Mode = "hybrid"
+    ) -> None:
+        if fetch_k < 1:
+            raise UserError(f"fetch_k must be at least 1, got {fetch_k}. Leave it out for 100.")
+        if mode != "hybrid" and not isinstance(index, TwoLegged):
+            raise UserError(f"{type(index).__name__} has no legs to choose from, got mode {mode!r}. Use 'hybrid'.")
+        self._index = index
+        self._reranker = reranker
+        self._fetch_k = fetch_k
+        self._mode: Mode = mode
+
+    def retrieve(self, query: str, k: int, *, where: Where | None = None) -> list[Passage]:
+        """Return at most k passages, best first, ranks 1..n; none where nothing is found.
+
+        A query of stop words or signs alone has no index terms: then the dense leg decides, by meaning.
+
+        Raises:
+            UserError: the query is empty or k is less than 1.
+        """
+        query = clean_query(query)
+        if k < 1:
+            raise UserError(f"k must be at least 1, got {k}. It says how many passages to return.")
+        if self._reranker is None:
+            return self._ask(query, k, where)
+        candidates = self._ask(query, max(k, self._fetch_k), where)
+        return self._reranker.rerank(query, candidates, k) if candidates else []
+
+    def _ask(self, query: str, n: int, where: Where | None) -> list[Passage]:
+        if isinstance(self._index, TwoLegged):
+            return self._index.retrieve(query, n, where=where, mode=self._mode, fetch_k=max(n, self._fetch_k))
+        return self._index.retrieve(query, n, where=where)
+
+
+def clean_query(query: str) -> str:
+    """Return the query as the legs get it: stripped, well-formed Unicode, at most `MAX_QUERY_CHARS` characters.
+
+    Raises:
+        UserError: nothing is left.
+    """
+    text = query.encode("utf-8", "ignore").decode("utf-8").replace("\0", " ").strip()
+    if not text:
+        raise UserError(f"The query is empty, got {query[:40]!r}. Write what you are looking for.")
+    if len(text) <= MAX_QUERY_CHARS:
+        return text
+    gap = text.rfind(" ", MAX_QUERY_CHARS - LONGEST_WORD, MAX_QUERY_CHARS + 1)
+    return text[: gap if gap >= 0 else MAX_QUERY_CHARS].rstrip()
