@@ -1,0 +1,53 @@
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.language import detect_language, han_terms, sentence_spans, terms, words
+
+
+def _sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+def test_language_follows_the_script() -> None:
+    assert detect_language("Metformin is contraindicated below 30 mL/min.") == "en"
+    assert detect_language("二甲双胍 eGFR < 30 时禁用") == "zh"
+    assert detect_language("The word 中 alone does not make an English sentence Chinese") == "en"
+    assert detect_language("12345 !?") == "en"
+
+
+def test_abbreviations_do_not_end_sentences() -> None:
+    text = "Dr. Smith gave 5 mg q.d. to pts. with Fig. 3. What now? Sales rose 3.5% in the U.S. market."
+    assert _sentences(text) == [
+        "Dr. Smith gave 5 mg q.d. to pts. with Fig. 3.",
+        "What now?",
+        "Sales rose 3.5% in the U.S. market.",
+    ]
+
+
+def test_chinese_sentences_and_lines() -> None:
+    text = "每日服用100毫克。是否需要监测？需要！\n利润表 | 营业收入 | 2022年: 3.5"
+    assert _sentences(text) == ["每日服用100毫克。", "是否需要监测？", "需要！", "利润表 | 营业收入 | 2022年: 3.5"]
+
+
+def test_terms_stem_english_and_cut_chinese() -> None:
+    assert "patient" in terms("The patients") and "the" not in terms("The patients")
+    found = han_terms("急性心肌梗死")
+    assert {"急性", "心肌", "心肌梗死"} <= set(found)
+    assert terms("阿司匹林 aspirin")[0] == "aspirin"
+
+
+def test_words_keep_numbers_whole() -> None:
+    assert words("Net sales: $1,234.5 million, 营业收入") == ["net", "sales", "1,234.5", "million", "营业", "收入"]
+
+
+@given(st.text(max_size=300))
+def test_spans_are_ordered_inside_and_lose_no_letter(text: str) -> None:
+    spans = sentence_spans(text)
+    assert all(0 <= start < end <= len(text) for start, end in spans)
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
+    outside = "".join(
+        text[a:b] for a, b in zip([0, *(e for _, e in spans)], [*(s for s, _ in spans), len(text)], strict=True)
+    )
+    assert not any(char.isalnum() for char in outside)
