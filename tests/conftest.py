@@ -9,11 +9,12 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_cache: Path) -> None:
     for name in list(os.environ):
         if name.startswith("CONSILIUM_") and name not in ("CONSILIUM_CACHE_DIR", "CONSILIUM_DATA"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("CONSILIUM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CONSILIUM_CACHE_DIR", str(model_cache))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
