@@ -18,7 +18,8 @@ METFORMIN = (
 REVENUE = (
     "<html><head><title>Northwind 2022 results</title></head><body><h1>Income statement</h1>"
     "<table><caption>Income statement (USD, in millions)</caption><tr><th></th><th>2022</th><th>2021</th></tr>"
-    "<tr><td>Net revenue</td><td>86,392</td><td>79,474</td></tr><tr><td>Net income</td><td>8,978</td><td>(7,679)</td></tr>"
+    "<tr><td>Net revenue</td><td>86,392</td><td>79,474</td></tr>"
+    "<tr><td>Net income</td><td>8,978</td><td>(7,679)</td></tr>"
     "</table></body></html>"
 )
 CHINESE = "# 二甲双胍\n\n二甲双胍是成人2型糖尿病的一线用药。\n\n## 禁忌症\n\n当eGFR低于30 mL/min时禁用二甲双胍。\n"
@@ -146,7 +147,7 @@ def test_delete_is_gone_from_search_and_after_compact_from_disk(
     assert not any("86,392" in p["text"] for p in found["passages"])
     assert run("docs", "compact", "-c", "trial", "--json")[0] == 0
     files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
-    assert files and not any("Net revenue".encode() in path.read_bytes() for path in files)
+    assert files and not any(b"Net revenue" in path.read_bytes() for path in files)
 
 
 def test_collections_are_listed_and_deleted(run: Any, tmp_path: Path, filled: dict[str, Any]) -> None:
