@@ -1,0 +1,100 @@
+"""A question read: its telling terms, the names and numbers in it, and the kind of answer it wants.
+
+It knows English and Chinese question words; it does not parse grammar.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from rag.language import HAN, Language, cut_han, has_han
+from rag.schema import Message
+from rag.support import Line, language_of, term_set, weight
+
+_ASKED_EN = """what which who whom whose when where why how do does did is are was were be been can could should would
+will may have has had many much please tell me my give list describe explain name i you your we our about there any some
+if then than ok okay hello hi hey thank thanks good morning mean meant"""
+_ASKED_ZH = re.compile(
+    "请问|请|什么时候|什么样|为什么|什么|多少|哪些|哪一|哪个|哪里|哪儿|哪|怎么样|怎么办|怎么|怎样|如何|是否|有没有|能否|能不能|可不可以|"
+    "是不是|吗|呢|几|谁|何时|何地|为何|何|多久|多长|多大|多高|多远|多|简要|介绍|说明|分别|您好|你好|谢谢|的|了|是|在|有|和|与|及|等|被|由|于"
+)
+_QUANTITY = re.compile(
+    r"\bhow (?:many|much|long|old|far|big|large|high|tall|often|fast)\b|\b(?:dose|dosage|percent|percentage|ratio|rate|"
+    r"amount|number|total|price|revenues?|sales|income|size|prevalence|incidence|value|cost)\b|多少|几|多长|多大|多高|多久|剂量|比例|"
+    r"金额|收入|利润|占比|百分",
+    re.IGNORECASE,
+)
+_DATE = re.compile(
+    r"\bwhen\b|\b(?:what|which|in what|in which) (?:year|date|month|day|century|decade)\b|"
+    r"何时|什么时候|哪一?年|哪一天|几月|日期|年份",
+    re.IGNORECASE,
+)
+_DIGIT = re.compile(r"\d|[一二三四五六七八九十百千万亿]")
+_YEARISH = re.compile(
+    r"\b1[0-9]{3}\b|\b20\d\d\b|\d+\s*[年月日世]|century|\b(?:January|February|March|April|May|June|July|August|"
+    r"September|October|November|December)\b"
+)
+_TELLING = 3.0  # weight from which a missing word is worth naming
+_NAMED = re.compile(r"(?<![.!?]\s)(?<!^)\b(?:[A-Z][\w&'’-]*|\w*\d\w*)")
+_FOLLOWS_UP = re.compile(
+    r"^(?:and|but|what about|how about|why|it|they|this|that|those|these)\b|^(?:那|那么|它|他|她|这|为什么)", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question read: its telling terms, those that name something, and what kind of answer it wants."""
+
+    text: str
+    language: Language
+    terms: frozenset[str]
+    keys: frozenset[str]
+    wants: str = ""  # "quantity", "date" or ""
+
+    @classmethod
+    def read(cls, text: str, history: Sequence[Message] = ()) -> Question:
+        """Read a question; a follow-up that names little borrows the words of the question before it."""
+        language = language_of(text)
+        own = _telling(text, language)
+        earlier = [m["content"] for m in history if m.get("role") == "user"]
+        if earlier and (len(own) < 3 or _FOLLOWS_UP.search(text.strip())):
+            text = f"{earlier[-1]} {text}"
+            own = own | _telling(earlier[-1], language_of(earlier[-1]))
+        wants = "date" if _DATE.search(text) else "quantity" if _QUANTITY.search(text) else ""
+        named = frozenset().union(*(term_set(match.group()) for match in _NAMED.finditer(text)))
+        return cls(text, language, own, named & own, wants)
+
+    def satisfied_by(self, line: Line) -> bool:
+        """Tell whether the line holds the kind of thing asked for (a figure, a date); True when no kind is."""
+        if self.wants == "date":
+            return _YEARISH.search(line.text) is not None
+        return self.wants != "quantity" or _DIGIT.search(line.text) is not None
+
+
+def _telling(text: str, language: Language) -> frozenset[str]:
+    return term_set(_ASKED_ZH.sub(" ", text) if language == "zh" else text) - _asked_terms()
+
+
+@cache
+def _asked_terms() -> frozenset[str]:
+    return term_set(_ASKED_EN)
+
+
+_ZH_PIECE = re.compile(rf"[{HAN}]+|[^\W_{HAN}]+")
+
+
+def missing_words(asked: Question, held: frozenset[str], most: int = 3) -> list[str]:
+    """Return the question's most telling words of which no term is held, as they are written in it, at most `most`."""
+    text = _ASKED_ZH.sub(" ", asked.text) if asked.language == "zh" else asked.text
+    found: dict[str, float] = {}
+    for piece in _ZH_PIECE.findall(text):
+        for word in cut_han(piece) if has_han(piece) else [piece]:
+            its = term_set(word)
+            if its and not its & held and its <= asked.terms:
+                found.setdefault(word, max(weight(term) for term in its))
+    telling = [word for word in found if found[word] >= _TELLING]
+    best = sorted(telling, key=lambda word: -found[word])[:most]
+    return sorted(best, key=asked.text.find)

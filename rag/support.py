@@ -1,0 +1,201 @@
+"""What the answerer and the verifier share: candidate lines of passages, term weights, sentence vectors, a logistic.
+
+A `Line` is what can be quoted: a sentence of prose, or a whole table row, which holds its caption, label and cells.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from rag.language import HAN, Language, detect_language, sentence_spans, terms
+from rag.schema import Embedder, Passage
+
+LineKind = Literal["sentence", "row", "heading", "question"]
+_LINE = re.compile(r"[^\n]+")
+_CELL = re.compile(r"\s*\|\s*")
+_CLOSED = re.compile(r"[.!?。！？;；:：…][\"'”’)\]）】」』]*$")
+_ASKS = re.compile(r"[?？][\"'”’)\]）】]*$")
+_YEAR_PREFIX = re.compile(r"\b(?:FY|CY|fy)\s?(?='?\d{2,4}\b)")
+_HEADING_WORDS = 9
+_WEIGHTS = Path(__file__).with_name("term_weights.json")
+_UNSEEN = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One quotable piece of a passage: `passage.chunk.text[start:end] == text`, in passage `rank`."""
+
+    rank: int
+    start: int
+    end: int
+    text: str
+    kind: LineKind
+    terms: frozenset[str]
+
+    @property
+    def label(self) -> str:
+        """The label of a row without caption and cells; "" for prose."""
+        return row_parts(self.text)[1] if self.kind == "row" else ""
+
+    @property
+    def meaning(self) -> str:
+        """What is embedded: the text, or of a row its label, caption and column names without the figures."""
+        if self.kind != "row":
+            return self.text
+        caption, label, columns = row_parts(self.text)
+        return " ".join(part for part in (label, caption, columns) if part)
+
+
+def row_parts(row: str) -> tuple[str, str, str]:
+    """Split a row line into caption, label and its column names: `CAPTION | LABEL | COLUMN: VALUE | ...`.
+
+    A row that does not follow the pattern (`| Net sales | 1,234 |`) has its first cell as label and no columns.
+    """
+    cells = [cell for cell in _CELL.split(row.strip()) if cell]
+    named = [i for i, cell in enumerate(cells) if i and re.search(r"[:：]\s*\S", cell)]
+    if not named:
+        return "", cells[0] if cells else "", ""
+    first = max(named[0], 1)
+    columns = " ".join(re.split(r"[:：]", cells[i], maxsplit=1)[0] for i in named)
+    return " ".join(cells[: first - 1]), cells[first - 1], columns
+
+
+def _kind(text: str, whole_line: bool) -> LineKind:
+    if _ASKS.search(text):
+        return "question"
+    if whole_line and not _CLOSED.search(text) and _length(text) <= _HEADING_WORDS:
+        return "heading"
+    return "sentence"
+
+
+def _length(text: str) -> float:
+    """Return words, a Han character counting as half of one."""
+    return len(text.split()) + sum(char > "\u2e80" for char in text) / 2
+
+
+def is_row(line: str) -> bool:
+    """Tell whether a line is a table row: cells divided by upright bars."""
+    return line.count("|") >= 2 or (" | " in line and ":" in line)
+
+
+@lru_cache(maxsize=2048)
+def _lines_of(text: str) -> tuple[tuple[int, int, LineKind, frozenset[str]], ...]:
+    found: list[tuple[int, int, LineKind, frozenset[str]]] = []
+    for match in _LINE.finditer(text):
+        body, base = match.group(), match.start()
+        if is_row(body):
+            lead, tail = len(body) - len(body.lstrip()), len(body.rstrip())
+            if re.search(r"\w", body):
+                found.append((base + lead, base + tail, "row", term_set(body)))
+            continue
+        spans = sentence_spans(body)
+        for start, end in spans:
+            piece = body[start:end]
+            found.append((base + start, base + end, _kind(piece, len(spans) == 1), term_set(piece)))
+    return tuple(found)
+
+
+def lines(passages: Iterable[Passage]) -> list[Line]:
+    """Return all quotable lines of the passages, in passage and reading order, each text once."""
+    found: dict[str, Line] = {}
+    for passage in passages:
+        text = passage.chunk.text
+        for start, end, kind, held in _lines_of(text):
+            piece = text[start:end]
+            found.setdefault(piece, Line(passage.rank, start, end, piece, kind, held))
+    return list(found.values())
+
+
+def term_set(text: str) -> frozenset[str]:
+    """Return the distinct index terms of a text; "FY2022" holds the term "2022"."""
+    return frozenset(terms(_YEAR_PREFIX.sub("", text)))
+
+
+@cache
+def _term_weights() -> Mapping[str, float]:
+    found: dict[str, float] = json.loads(_WEIGHTS.read_text(encoding="utf-8"))["weights"] if _WEIGHTS.is_file() else {}
+    return found
+
+
+def weight(term: str) -> float:
+    """Return how telling a term is: ln(N / documents that hold it); a term not among the frequent ones is rare."""
+    return _term_weights().get(term, _UNSEEN)
+
+
+def coverage(wanted: Iterable[str], held: frozenset[str] | set[str]) -> float:
+    """Return the share of `wanted` terms that are held, by weight, in [0, 1]; 0 when nothing is wanted."""
+    total = got = 0.0
+    for term in wanted:
+        value = weight(term)
+        total += value
+        if term in held:
+            got += value
+    return got / total if total else 0.0
+
+
+class SentenceVectors:
+    """Unit vectors of sentences, the latest kept, so that the verifier does not embed again what the answerer read.
+
+    Args:
+        embedder: texts to vectors; vectors are brought to unit length here.
+        capacity: how many are kept.
+    """
+
+    def __init__(self, embedder: Embedder, capacity: int = 4096) -> None:
+        self._embedder = embedder
+        self._capacity = capacity
+        self._kept: OrderedDict[str, np.ndarray[Any, np.dtype[np.float32]]] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Return an array of shape (len(texts), dimension); (0, 0) for no texts."""
+        if not texts:
+            return np.zeros((0, 0), dtype=np.float32)
+        with self._lock:
+            known = {text: self._kept[text] for text in texts if text in self._kept}
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        if missing:
+            made = np.asarray(self._embedder.embed_documents(missing), dtype=np.float32)
+            made = made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-9)
+            known.update(zip(missing, made, strict=True))
+        with self._lock:
+            for text in texts:
+                self._kept[text] = known[text]
+                self._kept.move_to_end(text)
+            while len(self._kept) > self._capacity:
+                self._kept.popitem(last=False)
+        return np.stack([known[text] for text in texts])
+
+
+_OPEN: WeakValueDictionary[int, SentenceVectors] = WeakValueDictionary()  # by id of the embedder each keeps alive
+
+
+def vectors_for(embedder: Embedder) -> SentenceVectors:
+    """Return the one store of sentence vectors of an embedder, shared by answerer and verifier."""
+    found = _OPEN.get(id(embedder))
+    if found is None:
+        found = _OPEN[id(embedder)] = SentenceVectors(embedder)
+    return found
+
+
+def logistic(features: Mapping[str, float], constants: Mapping[str, float]) -> float:
+    """Return 1 / (1 + exp(-(bias + sum of constant * feature))); features without a constant are left out."""
+    total = constants["bias"] + sum(value * features[name] for name, value in constants.items() if name != "bias")
+    return 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, total))))
+
+
+def language_of(text: str) -> Language:
+    """Return the language a question is asked in."""
+    return "zh" if re.search(f"[{HAN}]", text) and detect_language(text) == "zh" else "en"

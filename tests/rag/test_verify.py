@@ -1,0 +1,133 @@
+"""The first verifier: verbatim is supported, a changed figure or a turned negation is caught."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+
+from rag.language import terms
+from rag.schema import Answer, Chunk, Citation, Document, Passage
+from rag.verify import SupportVerifier
+
+
+class BagOfTerms:
+    """Vectors that are near when texts share terms."""
+
+    def embed_documents(self, texts: list[str]) -> np.ndarray:
+        return np.stack([self.embed_query(text) for text in texts])
+
+    def embed_query(self, text: str) -> np.ndarray:
+        made = np.full(512, 1e-3)
+        for term in terms(text):
+            made[zlib.crc32(term.encode()) % 512] += 1.0
+        return made / np.linalg.norm(made)
+
+
+def passages(*texts: str) -> tuple[Passage, ...]:
+    found = []
+    for rank, text in enumerate(texts, 1):
+        document = Document.of(text, f"page-{rank}.txt")
+        found.append(Passage(Chunk.of(document, 0, len(text)), 1.0 / rank, rank, "test"))
+    return tuple(found)
+
+
+EN = (
+    "Metformin is the first-line drug for type 2 diabetes. The usual starting dose of metformin is 500 mg twice daily. "
+    "Of 120 patients, 35% reported nausea in 2019. Aspirin was not given to three patients."
+)
+ROWS = (
+    "Consolidated statements of income (USD, in millions) | Net sales | 2022: 394,328 | 2021: 365,817\n"
+    "Consolidated statements of income (USD, in millions) | Earnings per share | 2022: 6.15 | 2021: 5.67"
+)
+ZH = (
+    "二甲双胍是2型糖尿病的一线用药。二甲双胍的起始剂量通常为每次500毫克，每日两次。"
+    "公司2022年营业收入为1,234万元，同比增长12.5%。"
+)
+
+
+@pytest.fixture
+def verifier() -> SupportVerifier:
+    return SupportVerifier(BagOfTerms())
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "The usual starting dose of metformin is 500 mg twice daily.",
+        "Metformin is the first-line drug for type 2 diabetes",
+        "The usual starting dose of metformin is 0.5 g twice daily.",
+        "In 2019, 35 percent of 120 patients reported nausea.",
+        "Aspirin was not given to 3 patients.",
+        "Net sales in 2022 were $394,328 million.",
+        "Net sales in 2022 were $394.3 billion.",
+        "Earnings per share in 2022 were $6.15.",
+        "二甲双胍的起始剂量通常为每次500毫克，每日两次。",
+        "公司2022年营业收入为0.1234亿元。",
+    ],
+)
+def test_what_the_passages_say_is_supported(verifier: SupportVerifier, claim: str) -> None:
+    label, confidence = verifier.judge(claim, passages(EN, ROWS, ZH))
+    assert label == "supported"
+    assert confidence >= 0.5
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "The usual starting dose of metformin is 850 mg twice daily.",
+        "The usual starting dose of metformin is 500 g twice daily.",
+        "Of 120 patients, 53% reported nausea in 2019.",
+        "Of 120 patients, 35% reported nausea in 2018.",
+        "Net sales in 2022 were $394,328 thousand.",
+        "Net sales in 2022 were $349,328 million.",
+        "Metformin is not the first-line drug for type 2 diabetes.",
+        "Aspirin was given to three patients.",
+        "二甲双胍的起始剂量通常为每次850毫克，每日两次。",
+        "二甲双胍不是2型糖尿病的一线用药。",
+        "公司2022年营业收入为1,234亿元，同比增长12.5%。",
+    ],
+)
+def test_a_changed_figure_unit_scale_or_negation_contradicts(verifier: SupportVerifier, claim: str) -> None:
+    label, confidence = verifier.judge(claim, passages(EN, ROWS, ZH))
+    assert label == "contradicted"
+    assert confidence < 0.5
+
+
+@pytest.mark.parametrize(
+    "claim", ["The moon orbits the earth.", "Insulin glargine lasts a whole day.", "月球绕地球运行。"]
+)
+def test_what_is_not_there_is_not_supported(verifier: SupportVerifier, claim: str) -> None:
+    label, confidence = verifier.judge(claim, passages(EN, ZH))
+    assert label == "not_enough_info"
+    assert confidence < 0.5
+
+
+def test_nothing_to_read_supports_nothing(verifier: SupportVerifier) -> None:
+    assert verifier.judge("The dose is 5 mg.", ())[0] == "not_enough_info"
+
+
+def test_each_sentence_is_checked_against_the_passages_it_cites(verifier: SupportVerifier) -> None:
+    first, second = "Metformin is the first-line drug for type 2 diabetes.", "Aspirin was not given to three patients."
+    other = "The moon orbits the earth."
+    text = f"{first} {second} {other}"
+    found = passages(EN, "Cats sleep all day long.")
+    right, wrong = Citation(0, len(first), 1, 0, 10), Citation(len(first) + 1, len(first) + 1 + len(second), 2, 0, 4)
+    verdict = verifier.verify(Answer("?", text, found, (right, wrong)))
+    assert [text[c.start : c.end] for c in verdict.claims] == [first, second, other]
+    assert [c.label for c in verdict.claims] == ["supported", "not_enough_info", "not_enough_info"]
+    assert [c.ranks for c in verdict.claims] == [(1,), (2,), ()]
+    assert verdict.faithfulness == pytest.approx(1 / 3)
+
+
+def test_an_uncited_sentence_is_checked_against_all_passages(verifier: SupportVerifier) -> None:
+    text = "Aspirin was not given to three patients."
+    verdict = verifier.verify(Answer("?", text, passages("Cats sleep all day long.", EN)))
+    assert verdict.claims[0].label == "supported"
+
+
+def test_no_text_no_claims(verifier: SupportVerifier) -> None:
+    verdict = verifier.verify(Answer("?", "", passages(EN)))
+    assert verdict.claims == ()
+    assert verdict.faithfulness is None
