@@ -1,0 +1,69 @@
+"""Documents and the report of an upload as HTML. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.web.escape import escape
+from app.web.passage_html import chunk_html, html_language
+from app.web.words import Words
+from rag.schema import Chunk
+
+
+def document_html(row: Mapping[str, Any], words: Words) -> str:
+    """Return one document of the list: title, file, and what is known of it."""
+    title = str(row["title"] or row["source"])
+    facts = [
+        words.languages.get(str(row["language"]), str(row["language"])),
+        words.pages.format(pages=f"{row['pages']:,}") if row["pages"] else "",
+        words.chunks.format(chunks=f"{row['chunks']:,}"),
+        words.added.format(date=str(row["added_at"])[:10]) if row["added_at"] else "",
+    ]
+    told = " · ".join(escape(fact) for fact in facts if fact)
+    source = f'<span class="con-path">{escape(str(row["source"]))}</span>' if title != row["source"] else ""
+    return (
+        f'<div class="con-document"><b lang="{html_language(title)}">{escape(title)}</b>{source}'
+        f'<span class="con-facts">{told}</span></div>'
+    )
+
+
+def report_html(report: Mapping[str, Any], words: Words) -> str:
+    """Return what became of an upload, with the reason of every file that could not be read."""
+    failed = report["failed"]
+    counts = words.done_counts.format(
+        documents=f"{report['documents']:,}",
+        updated=f"{report['updated']:,}",
+        unchanged=f"{report['unchanged']:,}",
+        failed=f"{len(failed):,}",
+    )
+    head = escape(words.done.format(seconds=f"{report['seconds']:.1f}"))
+    done = f'<div class="con-done" role="status"><strong>{head}</strong><br>{escape(counts)}</div>'
+    if not failed:
+        return done
+    items = "".join(f"<li><b>{escape(str(f['source']))}</b>: {escape(str(f['reason']))}</li>" for f in failed)
+    title = escape(words.failed_title)
+    return f'{done}<div class="con-fault" role="alert"><strong>{title}</strong><ul>{items}</ul></div>'
+
+
+def chunks_html(chunks: Sequence[Chunk], words: Words) -> str:
+    """Return passages of one document as they were read, with page, headings and kind."""
+    items = []
+    for chunk in chunks:
+        page = words.page.format(page=chunk.page) if chunk.page else ""
+        facts = " · ".join(escape(fact) for fact in (page, " › ".join(chunk.headings)) if fact)
+        kind = escape(words.passage_kinds[chunk.kind])
+        items.append(
+            f'<li><span class="con-facts"><span class="con-kind">{kind}</span> {facts}</span>'
+            f"{chunk_html(chunk, words)}</li>"
+        )
+    return f'<ol class="con-chunks">{"".join(items)}</ol>'
+
+
+def uploader_css(words: Words) -> str:
+    """Return the style that gives Streamlit's upload button, which speaks English only, the words of the page."""
+    button = '[data-testid="stFileUploaderDropzone"] button p'
+    return (
+        f"<style>{button} {{ font-size: 0; }} {button}::after {{ content: '{words.choose_files}'; font-size: 1rem; }}"
+        '[data-testid="stFileUploaderDropzoneInstructions"] { display: none; }</style>'
+    )
