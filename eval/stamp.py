@@ -1,0 +1,123 @@
+"""What a run was: its command, code, settings, libraries and machine; and files written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.bootstrap import RESAMPLES
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, done, total)."""
+
+PACKAGES = (
+    *("consilium", "numpy", "faiss-cpu", "tantivy", "onnxruntime", "tokenizers"),
+    *("torch", "transformers", "sentence-transformers"),
+    *("rouge-score", "sacrebleu", "ir-measures", "rjieba", "sentencex"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What goes around a measurement and must not change its figures, apart from `seed` and `resamples`.
+
+    Args:
+        command: how to make the run again; None: the command line of this process.
+        settings_hash: stamp of the settings in force; an interrupted run resumes only under the same one.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
+        progress: called as work goes on; None: silence.
+        cache: folder that may keep indexed corpora from run to run; None: index anew, in a temporary folder.
+        other_modes: legs to measure beside the chosen one.
+    """
+
+    command: str | None = None
+    settings_hash: str = ""
+    seed: int = 0
+    resamples: int = RESAMPLES
+    progress: Progress | None = None
+    cache: Path | None = None
+    other_modes: tuple[str, ...] = ()
+
+    def tell(self, what: str, done: int, total: int) -> None:
+        """Report progress, if anybody listens."""
+        if self.progress is not None:
+            self.progress(what, done, total)
+
+
+def stamp(options: RunOptions) -> dict[str, Any]:
+    """Return command, git, settings_hash, versions, hardware, seed, resamples and date (UTC) of a run."""
+    machine = f"{platform.machine()}, {os.cpu_count()} CPU, {platform.system()}"
+    return {
+        "command": options.command or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "git": git_version(Path.cwd()),
+        "settings_hash": options.settings_hash,
+        "versions": versions(),
+        "hardware": f"{machine}, Python {platform.python_version()}",
+        "seed": options.seed,
+        "resamples": options.resamples,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def git_version(folder: Path) -> str | None:
+    """Return the commit of a checkout, 12 hex digits, with "-dirty" where files differ; None outside of one."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that figures depend on, those that are installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def percentiles(seconds: Sequence[float]) -> dict[str, float | int | None]:
+    """Return {"p50", "p95", "mean", "n"} of durations in seconds, rounded to microseconds; None without any."""
+    if not seconds:
+        return {"p50": None, "p95": None, "mean": None, "n": 0}
+    p50, p95 = np.percentile(seconds, [50, 95])
+    mean = float(np.mean(seconds))
+    return {"p50": round(float(p50), 6), "p95": round(float(p95), 6), "mean": round(mean, 6), "n": len(seconds)}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8", errors="replace") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object as JSON that people can read."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write objects as JSON lines."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
