@@ -142,9 +142,9 @@ def find_model(name: str) -> Callable[[], str]:
         SettingsError: no such folder, or neither a folder nor a hub id.
     """
     folder = Path(name).expanduser()
-    if (folder / "config.json").is_file():
+    if name.strip() and (folder / "config.json").is_file():
         return lambda: str(folder)
-    if folder.is_dir():
+    if name.strip() and folder.is_dir():
         raise SettingsError(
             f"llm.name is the folder {name!r}, which holds no config.json: it is no transformers model."
         )
