@@ -31,8 +31,8 @@ DEFINITIONS = {
     "token_f1": "after SQuAD or CMRC normalisation; over answerable questions, no answer = 0",
     "numeric_accuracy": "first figure with unit and scale within 0.5 %; over answerable numeric questions",
     "faithfulness": "share of sentences the verifier calls supported; over given answers",
-    "citation_precision": "share of citations of a gold passage; over given answers to answerable questions with gold "
-    "passages among the contexts",
+    "citation_precision": "share of citations that point at a gold passage; over given answers to answerable questions "
+    "whose contexts hold gold and other passages",
     "citation_recall": "share of sentences that are cited and that the verifier calls supported; over given answers",
     "abstention_precision": "share of abstentions at unanswerable questions",
     "abstention_recall": "share of unanswerable questions that were abstained from",
@@ -133,9 +133,10 @@ def _citation_recall(text: str, kept: Mapping[str, Any]) -> float | None:
 
 
 def _citation_precision(example: Example, kept: Mapping[str, Any]) -> float | None:
-    """Share of citations that point at a gold passage; unknown without citations or without gold among the contexts."""
-    gold = set(example.gold_passages) & {context.id for context in example.contexts or ()}
+    """Share of citations that point at a gold passage; unknown without citations, or without a choice of passages."""
+    offered = {context.id for context in example.contexts or ()}
+    gold = offered & set(example.gold_passages)
     cited = {(c["start"], c["end"], c["source"]) for c in kept.get("citations") or []}
-    if not gold or not cited or not example.answerable:
+    if not gold or gold == offered or not cited or not example.answerable:
         return None
     return sum(source in gold for _, _, source in cited) / len(cited)

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from rag.errors import require
@@ -21,6 +21,8 @@ OVERLAP = ("rouge1", "rouge2", "rougeL", "bleu", "exact_match", "token_f1")
 _ROUGE_TOKEN = re.compile(rf"[{HAN}]|[^\W_{HAN}]+")
 _MARKER = re.compile(r"\s*\[\d{1,3}(?:\s*[,，]\s*\d{1,3})*\]")
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
+_DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")
+_KEPT = "\ue000"
 _HAN_CHAR = re.compile(rf"([{HAN}])")
 
 
@@ -54,11 +56,7 @@ def answer_tokens(text: str, *, chinese: bool | None = None) -> list[str]:
     al., 2019): no punctuation, one token a Han character, Latin words whole. One departure from both: the point inside
     a decimal stays, so that 1.5 and 15 differ.
     """
-    lowered = plain(text).lower()
-    kept = "".join(char for at, char in enumerate(lowered) if not _dropped(lowered, at))
-    if has_han(lowered) if chinese is None else chinese:
-        return _HAN_CHAR.sub(r" \1 ", kept).split()
-    return _ARTICLE.sub(" ", kept).split()
+    return list(_answer_tokens(text, has_han(text) if chinese is None else chinese))
 
 
 def token_f1(prediction: str, reference: str) -> float:
@@ -125,16 +123,27 @@ def score(prediction: str, references: Sequence[str], *, stem: bool = False) -> 
     }
 
 
-def _answer_pair(prediction: str, reference: str) -> tuple[list[str], list[str]]:
+def _answer_pair(prediction: str, reference: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     chinese = has_han(prediction) or has_han(reference)
-    return answer_tokens(prediction, chinese=chinese), answer_tokens(reference, chinese=chinese)
+    return _answer_tokens(prediction, chinese), _answer_tokens(reference, chinese)
 
 
-def _dropped(text: str, at: int) -> bool:
-    char = text[at]
-    if char == "." and 0 < at < len(text) - 1 and text[at - 1].isdigit() and text[at + 1].isdigit():
-        return False
-    return unicodedata.category(char).startswith("P") or char in "$+<=>^`|~"
+@lru_cache(maxsize=256)
+def _answer_tokens(text: str, chinese: bool) -> tuple[str, ...]:
+    kept = _DECIMAL_POINT.sub(_KEPT, plain(text).lower()).translate(_PUNCTUATION).replace(_KEPT, ".")
+    return tuple((_HAN_CHAR.sub(r" \1 ", kept) if chinese else _ARTICLE.sub(" ", kept)).split())
+
+
+class _Punctuation(dict[int, int | None]):
+    """For `str.translate`: drops punctuation of any script, and ASCII's signs as SQuAD does."""
+
+    def __missing__(self, code: int) -> int | None:
+        drop = unicodedata.category(chr(code)).startswith("P") or chr(code) in "$+<=>^`|~"
+        self[code] = None if drop else code
+        return self[code]
+
+
+_PUNCTUATION = _Punctuation()
 
 
 class _Tokenizer:
