@@ -1,10 +1,10 @@
-# make demo: a first answer. make test: everything offline. make check: style, types, architecture. make bench: the figures.
+# make demo: a first answer. make chat: in the browser. make test: everything offline. make check: style, types, architecture. make bench: the figures.
 PYTHON ?= python3.11
 BIN := .venv/bin
 DEMO := CONSILIUM_HOME=$(CURDIR)/.consilium CONSILIUM_COLLECTION=samples
 EXTRAS := llm,langchain,ui,eval,dev
 
-.PHONY: setup demo test check format bench clean
+.PHONY: setup demo chat test check format bench clean
 
 setup: .venv/ready
 
@@ -19,6 +19,9 @@ setup: .venv/ready
 demo: setup
 	@$(DEMO) $(BIN)/consilium ingest examples/medical examples/financial
 	@$(DEMO) $(BIN)/python examples/demo.py
+
+chat: setup
+	@$(DEMO) $(BIN)/consilium chat
 
 test: setup
 	$(BIN)/python -m pytest

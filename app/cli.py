@@ -161,13 +161,12 @@ def eval_retrieval(
     out: Out,
     split: Annotated[str, typer.Option("--split")] = "test",
     mode: Mode = None,
-    limit: Annotated[Optional[int], typer.Option("--limit", min=1, help="Only the first N queries.")] = None,  # noqa: UP045
     as_json: Json = False,
 ) -> None:
     """Measure retrieval against judgements."""
-    from app.commands import run_retrieval
+    from app.measure import run_retrieval
 
-    found = run_retrieval(dataset, split, out, mode=mode, limit=limit)
+    found = run_retrieval(dataset, split, out, mode=mode)
     show(found, as_json, metric_words(found, out))
 
 
@@ -181,7 +180,7 @@ def eval_answers(
     as_json: Json = False,
 ) -> None:
     """Measure answers against references; an interrupted run goes on where it stopped."""
-    from app.commands import run_answers
+    from app.measure import run_answers
 
     found = run_answers(dataset, out, collection, llm=llm, limit=limit)
     show(found, as_json, metric_words(found, out))
@@ -190,10 +189,10 @@ def eval_answers(
 @evaluate.command("compare")
 def eval_compare(run_a: Path, run_b: Path, as_json: Json = False) -> None:
     """Compare two runs question by question."""
-    from app.commands import compare_runs
+    from app.measure import compare_runs
 
-    found = compare_runs(run_a, run_b)
-    show(found, as_json, found.get("table", json.dumps(found, indent=2)))
+    found, words = compare_runs(run_a, run_b)
+    show(found, as_json, words)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rag.errors import UnknownDocumentError, UserError
+from rag.errors import GenerationError, UnknownDocumentError, UserError
 from rag.settings import Settings, load_settings
 
 
@@ -119,15 +119,13 @@ def ask_question(
     with assemble(settings_of(**overrides), collection=collection) as assistant:
         live = stream and assistant.model != "extractive" and sys.stderr.isatty()
         for event in assistant.stream(question, k=k, where=where_of(where)):
+            if isinstance(event, Checked):
+                notice = assistant.manner.preset.notice(detect_language(question))
+                return ask_json(event), answer_words(event, notice)
             if live and isinstance(event, Delta):
                 sys.stderr.write(event.text)
                 sys.stderr.flush()
-        if live:
-            sys.stderr.write("\n\n")
-        if not isinstance(event, Checked):
-            raise RuntimeError("the stream ended without a checked answer")
-        notice = assistant.manner.preset.notice(detect_language(question))
-    return ask_json(event), answer_words(event, notice)
+    raise GenerationError("The answer ended before it was checked. Ask again.")
 
 
 def list_documents(collection: str | None) -> list[dict[str, Any]]:
@@ -221,48 +219,6 @@ def drop_collection(name: str) -> dict[str, Any]:
 
     delete_collection(settings_of().collections, name)
     return {"deleted": name}
-
-
-def run_retrieval(dataset: Path, split: str, out: Path, *, mode: str | None, limit: int | None) -> dict[str, Any]:
-    """Measure retrieval on a dataset in BEIR layout."""
-    from eval.retrieval import evaluate
-    from rag.assemble import embedder_of
-
-    settings = settings_of(retrieve={"mode": mode} if mode else None)
-    with ProgressBar() as progress:
-        return evaluate(
-            dataset,
-            split,
-            out,
-            embedder=embedder_of(settings),
-            mode=settings.retrieve.mode,
-            fetch_k=settings.retrieve.fetch_k,
-            cache=settings.cache,
-            limit=limit,
-            progress=progress,
-            settings_hash=settings.hash(),
-        )
-
-
-def run_answers(
-    dataset: Path, out: Path, collection: str | None, *, llm: str | None, limit: int | None
-) -> dict[str, Any]:
-    """Measure answers: records with contexts from them alone, the others from the collection."""
-    from eval.dataset import needs_collection
-    from eval.run import evaluate_answers
-    from rag.assemble import assemble
-
-    settings = settings_of(llm=llm)
-    alone = collection is None and not needs_collection(dataset)
-    with assemble(settings, collection=collection, without_collection=alone) as assistant, ProgressBar() as progress:
-        return evaluate_answers(dataset, out, assistant=assistant, limit=limit, progress=progress)
-
-
-def compare_runs(run_a: Path, run_b: Path) -> dict[str, Any]:
-    """Compare two runs question by question."""
-    from eval.run import compare
-
-    return compare(run_a, run_b)
 
 
 def start_chat(collection: str | None, host: str, port: int) -> None:

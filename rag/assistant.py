@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator as Yielding
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
@@ -17,7 +18,19 @@ from rag.domain import Preset
 from rag.errors import GenerationError, UserError
 from rag.extract import Draft, Extractor
 from rag.language import detect_language
-from rag.schema import Answer, Cell, Document, Generator, Message, Passage, Retriever, Verdict, Verifier, Where
+from rag.schema import (
+    Answer,
+    Cell,
+    Citation,
+    Document,
+    Generator,
+    Message,
+    Passage,
+    Retriever,
+    Verdict,
+    Verifier,
+    Where,
+)
 
 MAX_QUESTION = 8_000
 
@@ -176,7 +189,7 @@ class Assistant:
 
     def _speak(
         self, question: str, found: tuple[Passage, ...], draft: Draft, history: Sequence[Message], language: str
-    ) -> Iterator[Event]:
+    ) -> Yielding[Event, None, tuple[str, tuple[Citation, ...]]]:
         """Say the answer, piece by piece; return its text without markers and its citations."""
         if self._generator is None:
             text, citations = cite.quote([(s.rank, s.start, s.end) for s in draft.spans], found)
@@ -196,7 +209,7 @@ class Assistant:
             yield Delta(piece)
         return cite.parse("".join(spoken), found)
 
-    def _finish(self, answer: Answer, text: str, citations: tuple[cite.Citation, ...], language: str) -> Answer:
+    def _finish(self, answer: Answer, text: str, citations: tuple[Citation, ...], language: str) -> Answer:
         if prompt.abstains(text):
             reason = _MODEL_REFUSED[language].format(model=self.model)
             return replace(answer, text=reason, abstained=True, reason=reason)

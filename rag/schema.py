@@ -9,6 +9,7 @@ Offsets are half-open and count Unicode code points. Scores grow with relevance,
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -90,13 +91,11 @@ class Document:
     def of(cls, text: str, source: str, **fields: Any) -> Document:
         """Make a document whose id is the hash of its content (text, title and metadata; not of where it lay)."""
         metadata = fields.get("metadata") or {}
-        parts = [f"{key}={metadata[key]!r}" for key in sorted(metadata)]
-        return cls(id=content_id(text, str(fields.get("title", "")), *parts), text=text, source=source, **fields)
+        parts = (str(fields.get("title", "")), *(f"{key}={metadata[key]!r}" for key in sorted(metadata)))
+        return cls(id=content_id(text, *parts), text=text, source=source, **fields)
 
     def page_at(self, offset: int) -> int | None:
         """Return the 1-based page that holds `offset`, or None where the format has no pages."""
-        from bisect import bisect_right
-
         return max(1, bisect_right(self.page_starts, offset)) if self.page_starts else None
 
 
@@ -234,11 +233,8 @@ class Verdict:
         return sum(claim.label == "supported" for claim in self.claims) / len(self.claims)
 
 
-Message = Mapping[str, str]
-"""A chat message: {"role": "system" | "user" | "assistant", "content": text}."""
-
-Where = Mapping[str, Scalar | Sequence[Scalar]]
-"""A metadata filter: every key must equal the value, or one of the values."""
+Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "content": text}
+Where = Mapping[str, Scalar | Sequence[Scalar]]  # every key must equal the value, or one of the values
 
 
 @runtime_checkable
@@ -254,7 +250,7 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class Retriever(Protocol):
-    """Anything that finds passages."""
+    """Finds passages."""
 
     def retrieve(self, query: str, k: int, *, where: Where | None = None) -> list[Passage]:
         """Return at most k passages, best first, ranks 1..n, scores not increasing."""
@@ -265,7 +261,7 @@ class Index(Retriever, Protocol):
     """A retriever that can be written to. Nothing is visible to other readers before `commit`."""
 
     def unchanged(self, source: str, fingerprint: str) -> bool:
-        """Tell whether `source` is stored with exactly this fingerprint (of its bytes and of the way it is read)."""
+        """Tell whether `source` is stored with this fingerprint (of its bytes and the way they are read)."""
 
     def add(self, document: Document, chunks: Sequence[Chunk], *, fingerprint: str = "") -> Change:
         """Store a document under `document.source`, replacing what that source held before."""

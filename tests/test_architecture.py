@@ -71,7 +71,7 @@ def test_names(path: Path) -> None:
 
 
 def test_broad_except_only_at_the_edge() -> None:
-    allowed = {"app/cli.py", "ingest/pipeline.py"}
+    allowed = {"app/cli.py", "ingest/pipeline.py", "eval/run.py"}
     found = set()
     for path in SOURCES:
         for node in ast.walk(_tree(path)):

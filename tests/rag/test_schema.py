@@ -50,5 +50,5 @@ def test_faithfulness_is_none_without_claims() -> None:
     assert Verdict((), "v").faithfulness is None
     claims = (Claim(0, 1, "supported", 0.9), Claim(1, 2, "contradicted", 0.8))
     assert Verdict(claims, "v").faithfulness == 0.5
-    with pytest.raises(ValueError, match="got 1.5"):
+    with pytest.raises(ValueError, match=r"got 1\.5"):
         Claim(0, 1, "supported", 1.5)
