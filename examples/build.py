@@ -156,7 +156,7 @@ def build_xlsx(text: str, target: Path) -> None:
         elif isinstance(content, list):
             sheet.append([])
             for row in content:
-                sheet.append([as_number(value) for value in row])
+                sheet.append(row if row is content[0] else [as_number(value) for value in row])
                 for cell in sheet[sheet.max_row]:
                     cell.font = Font(bold=row is content[0])
                     cell.alignment = Alignment(wrap_text=True, vertical="top")
@@ -167,6 +167,8 @@ def build_xlsx(text: str, target: Path) -> None:
     for sheet in book:
         for column in sheet.columns:
             sheet.column_dimensions[column[0].column_letter].width = 44 if column[0].column == 1 else 24
+    lines = [content for kind, content in blocks(text) if kind == "p"]
+    book.properties.title = re.split(r" \(|（|\. |。", str(lines[0]))[0]  # the first sentence, without its unit
     book.properties.creator = "Consilium samples"
     book.save(target)
 
