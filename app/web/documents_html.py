@@ -32,7 +32,7 @@ def report_html(report: Mapping[str, Any], words: Words) -> str:
     """Return what became of an upload, with the reason of every file that could not be read."""
     failed = report["failed"]
     counts = words.done_counts.format(
-        documents=f"{report['documents']:,}",
+        documents=f"{report['documents'] - report['updated']:,}",
         updated=f"{report['updated']:,}",
         unchanged=f"{report['unchanged']:,}",
         failed=f"{len(failed):,}",
@@ -60,10 +60,12 @@ def chunks_html(chunks: Sequence[Chunk], words: Words) -> str:
     return f'<ol class="con-chunks">{"".join(items)}</ol>'
 
 
-def uploader_css(words: Words) -> str:
-    """Return the style that gives Streamlit's upload button, which speaks English only, the words of the page."""
+def streamlit_css(words: Words) -> str:
+    """Return the style that gives Streamlit's own buttons, which speak English only, the words of the page."""
     button = '[data-testid="stFileUploaderDropzone"] button p'
+    stop = '[data-testid="stStatusWidget"] button'
     return (
         f"<style>{button} {{ font-size: 0; }} {button}::after {{ content: '{words.choose_files}'; font-size: 1rem; }}"
+        f"{stop} {{ font-size: 0; }} {stop}::after {{ content: '{words.stop}'; font-size: 1rem; }}"
         '[data-testid="stFileUploaderDropzoneInstructions"] { display: none; }</style>'
     )

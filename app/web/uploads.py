@@ -44,9 +44,10 @@ def apart(names: Sequence[str]) -> list[str]:
     found: list[str] = []
     for name in names:
         path, candidate, number = PurePosixPath(name), name, 1
+        ending = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
         while candidate.casefold() in seen:
             number += 1
-            candidate = f"{path.stem} ({number}){path.suffix}"
+            candidate = f"{name.removesuffix(ending)} ({number}){ending}"
         seen.add(candidate.casefold())
         found.append(candidate)
     return found

@@ -44,8 +44,11 @@ class Words:
     empty_body: str
     to_documents: str
     start_title: str
+    stop: str
     start_body: str
-    examples: dict[str, tuple[str, ...]]
+    samples: tuple[str, ...]
+    suggest_heading: str
+    suggest_title: str
     # answers
     you: str
     supported: str
@@ -74,7 +77,6 @@ class Words:
     add_help: str
     drop_here: str
     choose_files: str
-    size_limit: str
     add_button: str
     adding: str
     saving: str
@@ -94,7 +96,6 @@ class Words:
     delete: str
     delete_title: str
     delete_ask: str
-    delete_warning: str
     keep: str
     deleted: str
     earlier: str
@@ -121,15 +122,15 @@ EN = Words(
     field="Field",
     fields={"general": "General", "medical": "Medicine", "financial": "Finance"},
     language_label="Language · 语言",
-    document_count="{documents} documents",
+    document_count="Documents: {documents}",
     answered_by="Answers by",
     extractive="verbatim sentences (no language model)",
     about="Consilium answers from your own documents. Every sentence points at the passage that carries it; "
     "where the documents do not hold the answer, it says so.",
     ask_here="Ask about these documents",
     ask_first="Add documents first",
-    searching="Searching {documents} documents…",
-    reading="Reading {passages} passages…",
+    searching="Searching the documents…",
+    reading="Reading what was found…",
     stopped="Stopped. This text is unfinished and was not checked.",
     new_conversation="New conversation",
     try_asking="Try asking",
@@ -137,26 +138,17 @@ EN = Words(
     empty_body="Add a PDF, Word, Excel, HTML, Markdown or text file. Or run “make demo” where Consilium is installed: "
     "it brings sample documents, medical and financial, in English and Chinese.",
     to_documents="Add documents",
+    stop="Stop",
     start_title="What do you need to know?",
     start_body="Each sentence of an answer carries a number: press it to read the passage it comes from. "
     "If the documents do not hold the answer, you are told so.",
-    examples={
-        "general": (
-            "What are the main conclusions?",
-            "Which figures are reported, and for which period?",
-            "What are the exceptions and warnings?",
-        ),
-        "medical": (
-            "What is the recommended starting dose?",
-            "What are the contraindications?",
-            "How should patients be monitored?",
-        ),
-        "financial": (
-            "What was total revenue in the latest year?",
-            "What was net income?",
-            "What are the main risk factors?",
-        ),
-    },
+    samples=(
+        "When is metformin contraindicated?",
+        "What were PepsiCo's net revenues in 2022?",
+        "Who won the 2022 football World Cup?",
+    ),
+    suggest_heading="What does “{title}” say about “{heading}”?",
+    suggest_title="What does “{title}” say?",
     you="You",
     supported="supported",
     contradicted="contradicted",
@@ -181,29 +173,28 @@ EN = Words(
     spoke="{model} · {seconds} s",
     add_title="Add documents",
     add_help="PDF, Word, Excel, HTML, Markdown, text, CSV, JSONL. A file added again replaces the old one.",
-    drop_here="Drop files here",
+    drop_here="Drop files here, up to {megabytes} MB each",
     choose_files="Choose files",
-    size_limit="Up to {megabytes} MB a file",
     add_button="Add to “{collection}”",
     adding="Reading {name} ({done} of {total})",
     saving="Saving…",
     done="Done in {seconds} s",
     done_counts="{documents} added, {updated} replaced, {unchanged} unchanged, {failed} failed",
     failed_title="Could not be read",
-    list_title="In “{collection}”",
+    list_title="Documents in “{collection}”",
     list_empty="This collection is empty.",
     filter_documents="Find by title or file name",
     none_match="No document matches “{text}”.",
     languages={"en": "English", "zh": "Chinese"},
-    chunks="{chunks} passages",
-    pages="{pages} pages",
+    chunks="passages: {chunks}",
+    pages="pages: {pages}",
     added="added {date}",
     read="Read",
     read_title="As it was read",
     delete="Delete",
     delete_title="Delete this document?",
-    delete_ask="It leaves the answers at once, and its text is erased from this collection's files.",
-    delete_warning="This cannot be undone. The file you uploaded it from is not touched.",
+    delete_ask="It leaves the answers at once, and its text is erased from this collection's files. "
+    "This cannot be undone. The file you uploaded it from is not touched.",
     keep="Keep it",
     deleted="Deleted: {name}",
     earlier="Previous",
@@ -230,14 +221,14 @@ ZH = Words(
     field="领域",
     fields={"general": "通用", "medical": "医学", "financial": "金融"},
     language_label="语言 · Language",
-    document_count="{documents} 份文档",
+    document_count="文档数：{documents}",
     answered_by="回答方式",
     extractive="摘录原文句子（不用语言模型）",
     about="Consilium（会诊）只根据您自己的文档作答。每一句都指明出处；文档中没有答案时，会直接告诉您。",
     ask_here="就这些文档提问",
     ask_first="请先添加文档",
-    searching="正在检索 {documents} 份文档…",
-    reading="正在阅读 {passages} 个段落…",
+    searching="正在检索文档…",
+    reading="正在阅读检索到的内容…",
     stopped="已停止。以上文字未完成，也未经核对。",
     new_conversation="新对话",
     try_asking="可以这样问",
@@ -245,13 +236,12 @@ ZH = Words(
     empty_body="请添加 PDF、Word、Excel、HTML、Markdown 或文本文件。也可在安装 Consilium 的目录运行 “make demo”，"
     "即可获得中英文医学与金融示例文档。",
     to_documents="添加文档",
+    stop="停止",
     start_title="您想了解什么？",
     start_body="回答的每一句后面都有编号，点击即可查看原文段落。如果文档中没有答案，会直接告诉您。",
-    examples={
-        "general": ("主要结论是什么？", "报告了哪些数字，属于哪个期间？", "有哪些例外和注意事项？"),
-        "medical": ("推荐的起始剂量是多少？", "有哪些禁忌证？", "应如何监测患者？"),
-        "financial": ("最近一年的营业收入是多少？", "净利润是多少？", "主要风险因素有哪些？"),
-    },
+    samples=("诊断糖尿病的糖化血红蛋白标准是多少？", "贵州茅台2022年的营业收入是多少？", "2022年世界杯冠军是谁？"),
+    suggest_heading="《{title}》关于“{heading}”是怎么说的？",
+    suggest_title="《{title}》说了什么？",
     you="您",
     supported="有依据",
     contradicted="与原文矛盾",
@@ -276,9 +266,8 @@ ZH = Words(
     spoke="{model} · {seconds} 秒",
     add_title="添加文档",
     add_help="支持 PDF、Word、Excel、HTML、Markdown、文本、CSV、JSONL。再次添加同名文件会替换旧的内容。",
-    drop_here="将文件拖到这里",
+    drop_here="将文件拖到这里，每个不超过 {megabytes} MB",
     choose_files="选择文件",
-    size_limit="每个文件不超过 {megabytes} MB",
     add_button="添加到“{collection}”",
     adding="正在读取 {name}（{done}/{total}）",
     saving="正在保存…",
@@ -297,8 +286,7 @@ ZH = Words(
     read_title="读取后的内容",
     delete="删除",
     delete_title="删除这份文档？",
-    delete_ask="它会立即从回答中消失，其文字也会从文档库的文件中清除。",
-    delete_warning="此操作无法撤销。您上传时的原文件不受影响。",
+    delete_ask="它会立即从回答中消失，其文字也会从文档库的文件中清除。此操作无法撤销。您上传时的原文件不受影响。",
     keep="保留",
     deleted="已删除：{name}",
     earlier="上一页",

@@ -14,6 +14,7 @@ from app.web.documents_html import chunks_html, document_html, report_html
 from app.web.escape import Mark, as_markdown, inline
 from app.web.notes_html import fault_html, live_html, question_html, stopped_html
 from app.web.passage_html import passage_html
+from app.web.suggestions import suggestions
 from app.web.table_html import blocks, read_row
 from app.web.words import ALL, EN, ZH
 from rag.schema import Answer, Chunk, Citation, Claim, Document, Figure, Passage, Verdict
@@ -261,5 +262,27 @@ def test_words_are_complete_and_hold_the_same_blanks() -> None:
         }
         assert all(texts.values())
     assert blanks["en"] == blanks["zh"]
-    for name in ("fields", "examples", "languages", "passage_kinds"):
+    for name in ("fields", "languages", "passage_kinds"):
         assert getattr(EN, name).keys() == getattr(ZH, name).keys()
+
+
+def listed(source: str, title: str = "", language: str = "en") -> dict[str, object]:
+    return {"id": source, "source": source, "title": title, "language": language}
+
+
+def test_suggestions_are_made_from_the_documents_those_of_the_page_first() -> None:
+    text = "x"
+    chunks = {
+        "a.md": [Chunk("1", "a.md", text, 0, 1, headings=("Guide", "Dosing"))],
+        "b.md": [Chunk("2", "b.md", text, 0, 1, headings=("Who should not take it?",))],
+        "c.zh.md": [],
+    }
+    rows = [listed("c.zh.md", "指南", "zh"), listed("a.md", "Guide"), listed("b.md")]
+    asked = suggestions(rows, chunks.__getitem__, EN)
+    assert asked[:2] == ("What does “Guide” say about “Dosing”?", "Who should not take it?")
+    assert suggestions(rows, chunks.__getitem__, ZH)[0] == "《指南》说了什么？"
+
+
+def test_the_sample_documents_have_questions_of_their_own() -> None:
+    rows = [listed("examples/medical/metformin.pdf"), listed("examples/medical/diabetes.zh.md")]
+    assert suggestions(rows, {}.__getitem__, EN) == EN.samples

@@ -1,0 +1,40 @@
+"""The pages of Consilium: `streamlit run` starts here. See `app.web.launch` for its flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from app.web import chat_page, documents_page, sidebar
+from app.web.documents_html import streamlit_css
+from app.web.session import fault_of, guarded, page_words, settings_in_force
+from app.web.words import ALL
+from rag.errors import SettingsError
+
+
+def main() -> None:
+    """Draw the page that is asked for, with the sidebar beside it."""
+    st.set_page_config(page_title="Consilium 会诊", page_icon=":material/forum:", layout="centered")
+    st.html(Path(__file__).with_name("style.css"))
+    try:
+        words = page_words(settings_in_force())
+    except SettingsError as error:
+        st.html(fault_of(error, ALL["en"]))
+        return
+    st.set_page_config(menu_items={"About": words.about})
+    documents = st.Page(documents_page.show, title=words.documents, icon=":material/folder_open:", url_path="documents")
+    chat = st.Page(
+        lambda: chat_page.show(documents), title=words.chat, icon=":material/forum:", url_path="chat", default=True
+    )
+    page = st.navigation([chat, documents])
+    st.html(streamlit_css(words))
+    with st.container(key="con_narrow", horizontal=True):  # a narrow screen shows these instead of the sidebar's
+        st.page_link(chat)
+        st.page_link(documents)
+    with st.sidebar:
+        guarded(sidebar.show, words)
+    guarded(page.run, page_words(settings_in_force()))
+
+
+main()
