@@ -168,7 +168,9 @@ def build_xlsx(text: str, target: Path) -> None:
         for column in sheet.columns:
             sheet.column_dimensions[column[0].column_letter].width = 44 if column[0].column == 1 else 24
     lines = [content for kind, content in blocks(text) if kind == "p"]
-    book.properties.title = re.split(r" \(|（|\. |。", str(lines[0]))[0]  # the first sentence, without its unit
+    book.properties.title = re.split(r" \(|（|。|\. (?=[A-Z])", str(lines[0]))[
+        0
+    ]  # the first sentence, without its unit
     book.properties.creator = "Consilium samples"
     book.save(target)
 
