@@ -269,6 +269,12 @@ class Index(Retriever, Protocol):
     def delete(self, doc_id: str) -> int:
         """Remove a document; return how many chunks went."""
 
+    def delete_source(self, source: str) -> int:
+        """Remove what `source` holds; return how many chunks went, 0 where it holds nothing."""
+
+    def sources(self, prefix: str = "") -> list[str]:
+        """Return the sources that start with `prefix`, those added since the last commit too."""
+
     def commit(self) -> None:
         """Make everything since the last commit durable and visible, or nothing of it."""
 

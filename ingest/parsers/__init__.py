@@ -1,1 +1,106 @@
-"""One file a format: bytes to Document."""
+"""One file a format: bytes to Document.
+
+`parse` is a pure function of the bytes and the source name, so it may run in another process.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from rag.errors import DocumentError
+
+if TYPE_CHECKING:
+    from ingest.parsers.blocks import Parsed
+    from rag.schema import Document
+
+VERSION = "1"  # raised when the same bytes give another document: what is stored is then read anew
+
+
+def parse(path_or_bytes: Path | str | bytes, source: str = "") -> list[Document]:
+    """Read a file and return its documents, one but for JSONL and very large text files.
+
+    Raises:
+        DocumentError: empty, broken, encrypted, of another format, or without text; says which and what to do.
+    """
+    return [parsed.document for parsed in read(path_or_bytes, source)]
+
+
+def read(path_or_bytes: Path | str | bytes, source: str = "") -> Iterator[Parsed]:
+    """Yield the documents of a file with their headings; the formats of plain text are read as a stream.
+
+    Raises:
+        DocumentError: as `parse`.
+    """
+    from ingest.discover import HEAD, format_of, unpack_head
+
+    if isinstance(path_or_bytes, bytes):
+        stream: IO[bytes] = io.BytesIO(path_or_bytes)
+        source = source or "document"
+    else:
+        path = Path(path_or_bytes)
+        stream = path.open("rb")
+        source = source or path.name
+    with stream:
+        head = stream.read(HEAD)
+        stream.seek(0)
+        packed = head.startswith(b"\x1f\x8b")
+        try:
+            plain_head = unpack_head(head)
+            kind = format_of(plain_head, source)
+        except DocumentError as error:
+            raise _named(error, source) from error
+        parser, streams = _parser(kind)
+        if packed and not streams:
+            raise DocumentError(f"{source}: a {kind} file inside gzip is not read. Unpack it first.")
+        yield from parser(_unpacked(stream, source) if packed else stream, source)
+
+
+def _named(error: DocumentError, source: str) -> DocumentError:
+    return error if str(error).startswith(source) else DocumentError(f"{source}: {error}")
+
+
+def _parser(kind: str) -> tuple[Callable[[IO[bytes], str], Iterator[Parsed]], bool]:
+    """Return the parser of a format, and whether it reads plain text (which may come packed by gzip)."""
+    if kind == "pdf":
+        from ingest.parsers.pdf import parse_pdf
+
+        return parse_pdf, False
+    if kind in ("docx", "xlsx"):
+        from ingest.parsers.office import parse_docx, parse_xlsx
+
+        return (parse_docx if kind == "docx" else parse_xlsx), False
+    if kind == "html":
+        from ingest.parsers.html import parse_html
+
+        return parse_html, True
+    from ingest.parsers.text import parse_csv, parse_jsonl, parse_markdown, parse_text
+
+    return {"markdown": parse_markdown, "csv": parse_csv, "jsonl": parse_jsonl}.get(kind, parse_text), True
+
+
+def _unpacked(stream: IO[bytes], source: str) -> IO[bytes]:
+    """Unpack gzip into a temporary file, so that the parsers may go back to the beginning.
+
+    Raises:
+        DocumentError: the stream is broken, or unpacks to more than 2 GB.
+    """
+    import gzip
+    import tempfile
+    import zlib
+
+    limit, size = 2_000_000_000, 0
+    plain = tempfile.SpooledTemporaryFile(max_size=32_000_000)  # noqa: SIM115 - handed on, closed by the garbage collector
+    try:
+        with gzip.GzipFile(fileobj=stream) as packed:
+            while block := packed.read(1 << 20):
+                size += len(block)
+                if size > limit:
+                    raise DocumentError(f"{source}: unpacks to more than {limit:,} bytes. Split it.")
+                plain.write(block)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DocumentError(f"{source}: the gzip stream is broken ({error}). Compress it again.") from error
+    plain.seek(0)
+    return plain

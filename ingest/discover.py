@@ -1,0 +1,161 @@
+"""Paths to files, and files to formats: what there is to ingest, before anything is parsed.
+
+Hidden files and folders are skipped, links are followed once, order is that of the names. A format is decided by the
+first bytes; the name decides only between formats that look alike (text, Markdown, CSV).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from rag.errors import DocumentError
+
+Format = Literal["pdf", "html", "markdown", "text", "docx", "xlsx", "csv", "jsonl"]
+
+HEAD = 65_536  # bytes looked at
+SUFFIXES: dict[str, Format] = {
+    ".pdf": "pdf",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".txt": "text",
+    ".text": "text",
+    ".rst": "text",
+    ".log": "text",
+    ".docx": "docx",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+_ALLOWED = "PDF, HTML, Markdown, text, DOCX, XLSX, CSV and JSONL (text formats also as .gz)"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to ingest, and the name it is known by."""
+
+    path: Path
+    source: str
+
+
+def discover(paths: Sequence[str | Path]) -> Iterator[Found]:
+    """Yield the files under the given paths, each once, sorted by name within a folder.
+
+    A file given by name is taken whatever its name; in a folder hidden entries are left out. The source of a file is
+    its path below the parent of the folder that was given, with "/" between the parts, or its bare name.
+
+    Raises:
+        DocumentError: a path does not exist.
+    """
+    seen: set[Path] = set()
+    names: set[str] = set()
+    for given in paths:
+        root = Path(given)
+        if not root.exists():
+            raise DocumentError(f"{given}: there is no such file or folder. Check the name and the working folder.")
+        base = root.resolve()
+        if base.is_file():
+            if base not in seen:
+                seen.add(base)
+                yield Found(root, _own_name(base, PurePosixPath(root.name or base.name), names))
+            continue
+        for path in _walk(base, {base}):
+            real = path.resolve()
+            if real not in seen:
+                seen.add(real)
+                yield Found(path, _own_name(path, PurePosixPath(base.name, *path.relative_to(base).parts), names))
+
+
+def _own_name(path: Path, name: PurePosixPath, names: set[str]) -> str:
+    """Return the name, with folders put before it until no other file of this run has it."""
+    parents = [part for part in path.absolute().parts[: -len(name.parts)] if part not in ("/", "\\")]
+    while name.as_posix() in names and parents:
+        name = PurePosixPath(parents.pop(), name)
+    names.add(name.as_posix())
+    return name.as_posix()
+
+
+def _walk(folder: Path, above: set[Path]) -> Iterator[Path]:
+    """Yield regular files; `above` holds the real folders on the way here, so that a link back up is not followed."""
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name.startswith("~$"):
+            continue
+        if entry.is_dir():
+            real = entry.resolve()
+            if real not in above:
+                yield from _walk(entry, above | {real})
+        elif entry.is_file():
+            yield entry
+
+
+def format_of(head: bytes, source: str) -> Format:
+    """Decide the format of a file from its first bytes and its name.
+
+    Raises:
+        DocumentError: empty, or of a format that is not read.
+    """
+    name = source.split("#", 1)[0].lower().removesuffix(".gz")
+    suffix = PurePosixPath(name).suffix
+    if not head.strip(b"\x00 \t\r\n"):
+        raise DocumentError(f"{source}: the file is empty.")
+    if b"%PDF-" in head[:1024]:
+        return "pdf"
+    if head.startswith(b"PK\x03\x04"):
+        return _zip_format(head, source, suffix)
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        raise DocumentError(
+            f"{source}: an old or password-protected Office file. Save it as .docx or .xlsx without a password."
+        )
+    if suffix in (".pdf", ".docx", ".xlsx", ".xlsm"):
+        raise DocumentError(f"{source}: named {suffix} but its content is not; the file is broken or misnamed.")
+    if _looks_binary(head):
+        raise DocumentError(f"{source}: holds binary data, not text. Readable are {_ALLOWED}.")
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:256].lower()
+    if start.startswith((b"<!doctype html", b"<html")) or (
+        start.startswith(b"<?xml") and b"<html" in head[:2048].lower()
+    ):
+        return "html"
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    if suffix in (".json", ".xml", ".rtf", ".svg"):
+        raise DocumentError(f"{source}: files named {suffix} are not read. Readable are {_ALLOWED}.")
+    return "text"
+
+
+def _zip_format(head: bytes, source: str, suffix: str) -> Format:
+    if b"word/" in head or suffix == ".docx":
+        return "docx"
+    if b"xl/" in head or suffix in (".xlsx", ".xlsm"):
+        return "xlsx"
+    raise DocumentError(f"{source}: an archive or an Office file of another kind. Readable are {_ALLOWED}.")
+
+
+def _looks_binary(head: bytes) -> bool:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 has a byte order mark
+        return False
+    sample = head[:8192]
+    odd = sum(byte < 9 or (13 < byte < 32 and byte != 27) for byte in sample)
+    return odd > 0.02 * len(sample) + 1 or sample.count(0) > 0.3 * len(sample)
+
+
+def unpack_head(head: bytes) -> bytes:
+    """Return the first bytes of what a gzip stream holds; anything else unchanged."""
+    if not head.startswith(b"\x1f\x8b"):
+        return head
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, HEAD)
+    except zlib.error as error:
+        raise DocumentError(f"The gzip stream is broken ({error}). Compress the file again.") from error

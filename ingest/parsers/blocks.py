@@ -1,0 +1,160 @@
+"""What a parser sees in a file, before it becomes text with offsets: headings, paragraphs and tables in reading order.
+
+Parsers return blocks; `compose` writes them out as one `Document` by the text canon: a newline ends every paragraph,
+heading, list item and table row, and nothing else does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from ingest.parsers.table import Grid, write_table
+from rag.errors import DocumentError
+from rag.language import detect_language
+from rag.schema import Document, Scalar, Table
+
+_YEAR = re.compile(r"(?<![\d-])((?:19|20)\d{2})(?![\d-])")
+_TITLE_YEAR = re.compile(r"(?<![\d-])((?:19|20)\d{2})\s*年|\b(?:FY|fiscal(?: year)?)[ ']?((?:19|20)\d{2})(?!\d)", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A paragraph or list item; `runs_on` says that it continues the paragraph before it (over a page break)."""
+
+    text: str
+    page: int | None = None
+    runs_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A heading of level 1 (the highest) to 6."""
+
+    text: str
+    level: int = 2
+    page: int | None = None
+
+
+Block = Prose | Title | Grid
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading in the text of a document: `document.text[start:end]` is it."""
+
+    start: int
+    end: int
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A document and where its headings are."""
+
+    document: Document
+    headings: tuple[Heading, ...] = ()
+
+
+@dataclass(slots=True)
+class _Page:
+    """The text so far, with what is known about places in it."""
+
+    parts: list[str] = field(default_factory=list)
+    length: int = 0
+    page_starts: list[int] = field(default_factory=list)
+    headings: list[Heading] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+
+    def write(self, text: str) -> tuple[int, int]:
+        start = self.length
+        self.parts.append(text)
+        self.length += len(text)
+        return start, self.length
+
+    def turn_to(self, page: int | None) -> None:
+        while page is not None and len(self.page_starts) < page:
+            self.page_starts.append(self.length)
+
+
+def compose(
+    blocks: Sequence[Block],
+    source: str,
+    *,
+    kind: str,
+    title: str = "",
+    pages: int = 0,
+    metadata: dict[str, Any] | None = None,
+) -> Parsed:
+    """Write blocks out as one document.
+
+    Raises:
+        DocumentError: there is no text in it.
+    """
+    out = _Page()
+    for block in blocks:
+        if isinstance(block, Prose) and block.runs_on and out.parts:
+            out.length -= len(out.parts.pop())  # the newline
+            _write_on(out, block)
+            continue
+        out.turn_to(block.page)
+        if isinstance(block, Grid):
+            table = write_table(block, out.length)
+            if table is not None:
+                out.write(table.text)
+                out.tables.append(table.table)
+        elif block.text:
+            start, end = out.write(block.text)
+            out.write("\n")
+            if isinstance(block, Title):
+                out.headings.append(Heading(start, end, block.level, block.text))
+    out.turn_to(pages or None)
+    text = "".join(out.parts).rstrip("\n")
+    if not text.strip():
+        raise DocumentError(f"{source}: no text in it. If it holds scanned pages, run OCR on it first.")
+    title = title or (out.headings[0].text if out.headings else "") or stem(source)
+    fields: dict[str, Scalar] = {"format": kind, **guess_metadata(source, title), **(metadata or {})}
+    document = Document.of(
+        text,
+        source,
+        title=title[:200],
+        language=detect_language(text),
+        page_starts=tuple(min(start, len(text)) for start in out.page_starts),
+        tables=tuple(out.tables),
+        metadata=fields,
+    )
+    return Parsed(document, tuple(out.headings))
+
+
+def _write_on(out: _Page, block: Prose) -> None:
+    """Continue the paragraph before; the page starts behind the joint."""
+    tight = re.match(r"[\u3000-\u9fff\uff01-\uff60]", block.text[:1])
+    if not tight:
+        out.write(" ")
+    out.turn_to(block.page)
+    out.write(block.text)
+    out.write("\n")
+
+
+def stem(source: str) -> str:
+    """Return the file name without folder, suffix and record id."""
+    return PurePosixPath(source.split("#", 1)[0]).name.removesuffix(".gz").rsplit(".", 1)[0]
+
+
+def guess_metadata(source: str, title: str) -> dict[str, Scalar]:
+    """Return `year` and `organisation` where the file name or the title says them plainly ("3M_2018_10K", "2022年")."""
+    name = stem(source)
+    found = re.search(r"((?:19|20)\d{2})\s*年", name) or _YEAR.search(name)
+    titled = _TITLE_YEAR.search(title)
+    year = found.group(1) if found else next((g for g in titled.groups() if g), None) if titled else None
+    if year is None:
+        return {}
+    fields: dict[str, Scalar] = {"year": int(year)}
+    head = name[: found.start()].strip(" _-") if found else ""
+    if re.search(r"10-?K|10-?Q|8-?K|EARNINGS|ANNUAL|年报|年度报告", name, re.I) and re.search(r"[^\W\d]", head):
+        fields["organisation"] = head.replace("_", " ")
+    return fields

@@ -1,0 +1,71 @@
+"""Markdown to blocks, by markdown-it: headings, paragraphs, list items, code and tables. Markup itself is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ingest.clean import clean_line, clean_lines
+from ingest.parsers.blocks import Block, Prose, Title
+from ingest.parsers.table import Grid
+
+
+def markdown_blocks(text: str) -> Iterator[Block]:
+    """Yield the blocks of a Markdown text in order; HTML in it is read as HTML."""
+    from markdown_it import MarkdownIt
+
+    from ingest.parsers.html import html_blocks
+
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    caption = ""
+    i = 0
+    while i < len(tokens):
+        token = tokens[i]
+        if token.type == "table_open":
+            end = next(j for j in range(i, len(tokens)) if tokens[j].type == "table_close")
+            yield _table(tokens[i:end], caption)
+            i = end
+        elif token.type == "inline":
+            before = tokens[i - 1]
+            lines = [line for line in clean_lines(_plain(token)) if line]
+            if before.type == "heading_open":
+                caption = " ".join(lines)
+                yield Title(caption, int(before.tag[1]))
+            else:
+                caption = lines[-1] if (lines and lines[-1].endswith((":", "："))) or _is_label(lines) else caption
+                yield from (Prose(line) for line in lines)
+        elif token.type in ("fence", "code_block"):
+            yield from (Prose(line) for line in clean_lines(token.content) if line)
+        elif token.type == "html_block":
+            yield from html_blocks(token.content)
+        i += 1
+
+
+def _is_label(lines: Sequence[str]) -> bool:
+    """Tell whether a paragraph may be the caption of a table below it."""
+    return len(lines) == 1 and len(lines[0]) < 100 and not lines[0].endswith((".", "。"))
+
+
+def _plain(token: Any) -> str:
+    """Return the words of an inline token; a soft line break is a blank, a hard one a new line."""
+    parts: list[str] = []
+    for child in token.children or ():
+        if child.type == "softbreak":
+            parts.append(" ")
+        elif child.type == "hardbreak":
+            parts.append("\n")
+        elif child.type in ("text", "code_inline"):
+            parts.append(child.content)
+        elif child.type == "image":
+            parts.append(_plain(child))
+    return "".join(parts)
+
+
+def _table(tokens: Sequence[Any], caption: str) -> Grid:
+    rows: list[list[str]] = []
+    for token in tokens:
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline":
+            rows[-1].append(clean_line(_plain(token)))
+    return Grid(rows, caption=caption, notes=[caption], header_rows=1)

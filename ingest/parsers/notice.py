@@ -1,0 +1,173 @@
+"""What the words around a number say about it: scale and currency from notices, and what they do not reach.
+
+"(in millions, except per share amounts)" makes 1,234 a figure in millions, but not 5.12 in the row "Diluted earnings
+per share", nor 21 % anywhere. It does not look at grids; `ingest.parsers.table` asks it cell by cell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.language import has_han
+from rag.numbers import find_scale
+
+_EN_SCALE = {10**3: "in thousands", 10**6: "in millions", 10**9: "in billions", 10**12: "in trillions"}
+_ZH_SCALE = {1: "元", 10**3: "千元", 10**4: "万元", 10**6: "百万元", 10**8: "亿元", 10**9: "十亿元"}
+_ZH_CURRENCY = {"CNY": "人民币", "USD": "美元", "HKD": "港币", "TWD": "新台币", "EUR": "欧元", "JPY": "日元"}
+_MONTH = (
+    r"(?:Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?|July?|Aug(?:ust|\.)?|Sept?(?:ember|\.)?"
+    r"|Oct(?:ober|\.)?|Nov(?:ember|\.)?|Dec(?:ember|\.)?)"
+)
+_PERIOD = re.compile(
+    rf"(?:(?P<span>(?:three|six|nine|twelve|\d+)[\s-](?:months?|weeks?)|quarters?|half)\b[^|]*?(?:19|20)\d{{2}})"
+    rf"|(?P<date>{_MONTH}\s+\d{{1,2}},?\s+(?:19|20)\d{{2}})"
+    r"|(?P<zh>(?:19|20)\d{2}\s*年(?:度|末|\s*\d{1,2}\s*月(?:\s*\d{1,2}\s*日)?|半年度|第?[一二三四]季度|\s*\d\s*[-—]\s*\d{1,2}\s*月)?)"
+    r"|(?P<quarter>Q[1-4]['’ ]*(?:FY)?(?:(?:19|20)\d{2}|\d{2}\b)|[1-4]Q\s?(?:FY)?\d{2,4})"
+    r"|(?P<fy>FY\s?['’]?(?:(?:19|20)\d{2}|\d{2}\b))"
+    r"|(?P<year>(?<![\d,.])(?:19|20)\d{2}(?![\d,.]\d))",
+    re.IGNORECASE,
+)
+_YEAR_END = re.compile(r"\b(?:years?|fiscal|annual|52|53)\b", re.IGNORECASE)
+_RELATIVE = re.compile(r"本期|上期|期末|期初|本年|上年|年初|年末|current|prior|previous", re.IGNORECASE)
+_NOTICE = re.compile(
+    r"[(（\[]?\s*(?:单位|單位|金额单位|币种|幣種)\s*[:：][^|]*?(?:元|股|%|％)(?:\s*(?:币种|幣種)\s*[:：]\s*\S+)?\s*[)）\]]?"
+    r"|[(（\[][^()（）]*(?:\b(?:thousand|million|billion)s?\b|['’ ]000|单位|[万千亿億萬仟]元)"
+    r"[^()（）]*(?:\([^()]*\)[^()]*)?[)）\]]"
+    r"|\b(?:amounts?\s+|dollars\s+|u\.s\.\s+dollars\s+|\$\s*|expressed\s+|tabular\s+)*(?:in\s+)(?:u\.?s\.?\s*)?\$?\s*(?:thousands|millions|billions)"
+    r"(?:\s+of\s+(?:u\.?s\.?\s+)?dollars)?(?:,?\s+except\s+[^|]*)?",
+    re.IGNORECASE,
+)
+_PER_SHARE = re.compile(r"\bper\s+(?:\w+\s+){0,4}?(?:share|unit|ads)\b|每股|\beps\b", re.IGNORECASE)
+_PER_SHARE_ONLY = re.compile(
+    r"^(?!.*\b(?:shares\s+(?:used|outstanding)|weighted.*shares)).*\bper\b.*\bshare", re.IGNORECASE
+)
+_SHARES = re.compile(
+    r"\bshares?\s+(?:outstanding|issued|repurchased|authorized|used)|(?:number|weighted)\b.*\bshares\b|^denominator\b"
+    r"|\bshares\b.*\bweighted|(?:^|– )(?:basic|diluted)?\s*(?:common\s+)?shares$|股数|总股本.*股",
+    re.IGNORECASE,
+)
+_SHARES_SCALE = re.compile(r"shares?\b[^;)]{0,60}?\b(?:in|reflected in)\s+(thousands|millions|billions)", re.IGNORECASE)
+_NO_SHARES = re.compile(
+    r"except[^)]*\b(?:number of shares|shares?(?!\s+(?:and\s+)?(?:amounts?|data|figures))(?<!per share)"
+    r"|share\s+and\s+per)",
+    re.IGNORECASE,
+)
+_PERCENT_LABEL = re.compile(r"[%％]|\bpercent(?:age)?s?\b|\bmargin\b(?=.*%)|百分比", re.IGNORECASE)
+_COUNT = re.compile(
+    r"\bnumber of\b|^(?:employees|headcount|stores|customers)\b|\b(?:days|ratio)$|人数|天数|倍数", re.IGNORECASE
+)
+_TIMES = re.compile(r"[\d)]\s?[x×倍]$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is announced for a whole table. `shares` is the scale of numbers of shares."""
+
+    scale: int = 1
+    unit: str | None = None
+    currency: str | None = None
+    shares: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What one number is counted in."""
+
+    unit: str | None = None
+    scale: int = 1
+    currency: str | None = None
+
+
+def read_notice(texts: Sequence[str], currency_seen: str = "") -> Notice:
+    """Read scale, unit and currency from the texts near a table, nearest first; the first that says a scale wins."""
+    scale, unit, currency, chosen = 1, None, None, ""
+    for text in texts:
+        found = find_scale(text) if text else (1, None, None)
+        if found[0] != 1 or (found[2] and not chosen and any(c in text for c in ":：")):
+            scale, unit, currency = found
+            chosen = text
+            break
+    if not currency:
+        currency = find_scale(currency_seen)[2] if currency_seen else None
+    shares = _SHARES_SCALE.search(chosen)
+    if shares:
+        of_shares = {"thousands": 10**3, "millions": 10**6, "billions": 10**9}[shares.group(1).lower()]
+    else:
+        of_shares = 1 if _NO_SHARES.search(chosen) else scale
+    return Notice(scale, unit, currency, of_shares)
+
+
+def strip_notice(text: str) -> str:
+    """Return a caption or header without its notice of scale and currency."""
+    bare, count = _NOTICE.subn(" ", text) if text else ("", 0)
+    return bare.replace("  ", " ").strip(" ,，;；") if count else bare.strip()
+
+
+def measure_of(notice: Notice, label: str, column: str, text: str) -> Measure:
+    """Tell what the number in a cell is counted in, from the cell, its column, its row and the table, in this order."""
+    if text.endswith(("%", "％")) or _PERCENT_LABEL.search(column) or _PERCENT_LABEL.search(label):
+        return Measure("percent")
+    if _TIMES.search(text):
+        return Measure("times")
+    own_scale, own_unit, own_currency = find_scale(column)
+    scale = own_scale if own_scale != 1 else notice.scale
+    currency = own_currency or notice.currency
+    money = any(sign in text for sign in "$€£¥￥")
+    if not money and (_SHARES.search(label) or _SHARES.search(column)) and not _PER_SHARE_ONLY.search(label):
+        return Measure("share", notice.shares if own_scale == 1 else own_scale)
+    if _PER_SHARE.search(label) or _PER_SHARE.search(column):
+        return Measure("per_share", 1, currency)
+    if own_unit:
+        return Measure(own_unit, scale)
+    if money:
+        return Measure(None, scale, currency)
+    if _COUNT.search(label):
+        return Measure(None, 1)
+    return Measure(notice.unit, scale, None if notice.unit else currency)
+
+
+def annotate(measures: Sequence[Measure], context: str) -> str:
+    """Return " (USD, in millions)" for the first measure of a row that has something to say, in the row's language."""
+    for m in measures:
+        if m.unit == "percent" and len(measures) > 1 and any(o.unit != "percent" for o in measures):
+            continue
+        words = _zh_words(m) if has_han(context) else _en_words(m)
+        if words:
+            return words
+        return ""
+    return ""
+
+
+def _en_words(m: Measure) -> str:
+    parts = [
+        m.currency or "",
+        {"per_share": "per share", "share": "shares", "percent": "", "times": ""}.get(m.unit or "", ""),
+    ]
+    parts.append(_EN_SCALE.get(m.scale, f"times {m.scale:,}" if m.scale != 1 else ""))
+    text = ", ".join(part for part in parts if part)
+    return f" ({text})" if text else ""
+
+
+def _zh_words(m: Measure) -> str:
+    if m.unit == "per_share":
+        parts = [_ZH_CURRENCY.get(m.currency or "", m.currency or ""), "元/股"]
+    elif m.unit == "share":
+        parts = [_ZH_SCALE.get(m.scale, "元").replace("元", "股")]
+    elif m.currency or m.scale != 1:
+        parts = [_ZH_CURRENCY.get(m.currency or "", m.currency or ""), _ZH_SCALE.get(m.scale, f"×{m.scale:,}")]
+    else:
+        return ""
+    return f"（{'，'.join(part for part in parts if part)}）"
+
+
+def period_of(label: str) -> str | None:
+    """Return the period a column label names ("2022", "Three months ended June 30, 2023", "期末余额"), or None."""
+    found = _PERIOD.search(label)
+    if found is None:
+        return label if label and len(label) <= 20 and _RELATIVE.search(label) else None
+    text = found.group().strip()
+    if found["date"] and _YEAR_END.search(label[: found.start()]):
+        return text[-4:]
+    return re.sub(r"\s+", " " if not has_han(text) else "", text)

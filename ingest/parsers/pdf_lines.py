@@ -1,0 +1,215 @@
+"""Characters of a PDF page become lines: pieces of text that stand on one baseline, with where they stand.
+
+Coordinates are PDF points in the page as it is shown (a rotated page is turned upright), y grows upwards. It knows
+neither tables nor paragraphs. Text set at an angle to the page is not put in order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.clean import clean_line
+
+GAP = 0.72  # of the line height: a wider gap between two characters starts a new piece
+SPACE = 0.12  # of the line height: two runs closer than this belong to one word
+_MIN_RUN = 2.5  # mean characters a run on a page set upright; below it the page is taken in PDFium's own order
+
+Boxes = npt.NDArray[np.float32]  # (n, 4): left, top, right, bottom
+
+
+@dataclass(slots=True)
+class Piece:
+    """A run of text without a wide gap in it."""
+
+    text: str
+    x0: float
+    x1: float
+
+
+@dataclass(slots=True)
+class Line:
+    """All pieces on one baseline, from left to right. `height` is that of its tallest font."""
+
+    pieces: list[Piece]
+    bottom: float
+    top: float
+    bold: bool = False
+    text: str = field(default="")
+
+    def __post_init__(self) -> None:
+        self.text = " ".join(piece.text for piece in self.pieces)
+
+    @property
+    def x0(self) -> float:
+        """Left edge."""
+        return self.pieces[0].x0
+
+    @property
+    def x1(self) -> float:
+        """Right edge."""
+        return self.pieces[-1].x1
+
+    @property
+    def height(self) -> float:
+        """Height of the line's font, ascent and descent included."""
+        return self.top - self.bottom
+
+
+@dataclass(slots=True)
+class _Run:
+    text: str
+    x0: float
+    x1: float
+    bottom: float
+    top: float
+    first: int
+    last: int
+
+
+def page_lines(page: Any) -> tuple[list[Line], float]:
+    """Return the lines of a pypdfium2 page from top to bottom, and the width of the page."""
+    import pypdfium2.raw as raw
+
+    textpage = page.get_textpage()
+    try:
+        count = textpage.count_chars()
+        rotation = page.get_rotation()
+        width, height = page.get_size()
+        if count <= 0:
+            return [], width
+        text, codes = _characters(textpage, count)
+        boxes = _boxes(textpage.raw, count, raw)
+        if rotation:
+            boxes = _upright(boxes, rotation, width, height)
+        runs = _runs(text, codes, boxes)
+        if runs and sum(len(run.text) for run in runs) < _MIN_RUN * len(runs) and len(runs) > 20:
+            return _plain_lines(text, width, height), width
+        return _lines(runs, textpage.raw, raw), width
+    finally:
+        textpage.close()
+
+
+def _characters(textpage: Any, count: int) -> tuple[str, npt.NDArray[np.uint32]]:
+    """Return the text, one code point a PDFium character, also where PDFium's own text leaves some out."""
+    import pypdfium2.raw as raw
+
+    text = textpage.get_text_range()
+    if len(text) != count:
+        text = "".join(chr(code) if 0 < code < 0x110000 else " " for code in _codes(textpage.raw, count, raw))
+    text = text.encode("utf-32-le", "surrogatepass").decode("utf-32-le", "replace")
+    if len(text) != count:
+        text = text[:count].ljust(count)
+    return text, np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+
+
+def _codes(textpage: Any, count: int, raw: Any) -> list[int]:
+    return [raw.FPDFText_GetUnicode(textpage, i) for i in range(count)]
+
+
+def _boxes(textpage: Any, count: int, raw: Any) -> Boxes:
+    """Return the font boxes of the characters, (count, 4): left, top, right, bottom."""
+    boxes = (raw.FS_RECTF * count)()
+    get, at = raw.FPDFText_GetLooseCharBox, ctypes.byref
+    for i, box in enumerate(boxes):
+        get(textpage, i, at(box))
+    return np.frombuffer(boxes, dtype=np.float32).reshape(count, 4)
+
+
+def _upright(boxes: Boxes, rotation: int, width: float, height: float) -> Boxes:
+    """Turn boxes of a rotated page; `width` and `height` are those of the page as shown."""
+    left, top, right, bottom = boxes.T
+    if rotation == 90:
+        turned = (bottom, height - left, top, height - right)
+    elif rotation == 180:
+        turned = (width - right, height - bottom, width - left, height - top)
+    else:
+        turned = (width - top, right, width - bottom, left)
+    return np.stack(turned, axis=1).astype(np.float32)
+
+
+def _runs(text: str, codes: npt.NDArray[np.uint32], boxes: Boxes) -> list[_Run]:
+    """Cut the characters, in the order of the file, where the pen moves away."""
+    blank = (codes <= 32) & (codes != 2) | (codes == 0xA0) | (codes == 0x3000)
+    index = np.flatnonzero(~blank)
+    if not len(index):
+        return []
+    left, top, right, bottom = boxes[index].T
+    height = np.maximum(top - bottom, 0.1)
+    tall = np.maximum(height[1:], height[:-1])
+    gap = left[1:] - right[:-1]
+    overlap = np.minimum(top[1:], top[:-1]) - np.maximum(bottom[1:], bottom[:-1])
+    cut = (gap > GAP * tall) | (gap < -1.5 * tall) | (overlap < 0.4 * np.minimum(height[1:], height[:-1]))
+    starts = np.concatenate(([0], np.flatnonzero(cut) + 1))
+    ends = np.concatenate((starts[1:], [len(index)]))
+    x0, x1 = np.minimum.reduceat(left, starts), np.maximum.reduceat(right, starts)
+    low, high = np.minimum.reduceat(bottom, starts), np.maximum.reduceat(top, starts)
+    first, last = index[starts], index[ends - 1]
+    runs = []
+    for values in zip(
+        x0.tolist(), x1.tolist(), low.tolist(), high.tolist(), first.tolist(), last.tolist(), strict=True
+    ):
+        piece = text[values[4] : values[5] + 1]
+        soft = piece.endswith("\x02")
+        piece = clean_line(piece)
+        if piece or soft:
+            runs.append(_Run(piece + ("\x02" if soft else ""), *values))
+    return runs
+
+
+def _lines(runs: list[_Run], textpage: Any, raw: Any) -> list[Line]:
+    """Gather runs whose heights overlap into lines."""
+    runs.sort(key=lambda run: -(run.bottom + run.top))
+    groups: list[list[_Run]] = []
+    low = high = 0.0
+    for run in runs:
+        shared = min(high, run.top) - max(low, run.bottom)
+        if groups and shared >= 0.5 * min(high - low, run.top - run.bottom):
+            groups[-1].append(run)
+            if run.top - run.bottom > high - low:
+                low, high = run.bottom, run.top
+        else:
+            groups.append([run])
+            low, high = run.bottom, run.top
+    return [_line(group, textpage, raw) for group in groups]
+
+
+def _line(group: list[_Run], textpage: Any, raw: Any) -> Line:
+    group.sort(key=lambda run: run.x0)
+    tallest = max(group, key=lambda run: run.top - run.bottom)
+    height = tallest.top - tallest.bottom
+    pieces: list[Piece] = []
+    for run in group:
+        gap = run.x0 - pieces[-1].x1 if pieces else height
+        if pieces and gap <= GAP * height:
+            pieces[-1].text += run.text if gap < SPACE * height else f" {run.text}"
+            pieces[-1].x1 = max(run.x1, pieces[-1].x1)
+        else:
+            pieces.append(Piece(run.text, run.x0, run.x1))
+    bold = _is_bold(textpage, tallest.first, raw) and _is_bold(textpage, group[-1].last, raw)
+    return Line(pieces, tallest.bottom, tallest.top, bold)
+
+
+def _is_bold(textpage: Any, index: int, raw: Any) -> bool:
+    if raw.FPDFText_GetFontWeight(textpage, index) >= 600:
+        return True
+    name = ctypes.create_string_buffer(128)
+    flags = ctypes.c_int()
+    raw.FPDFText_GetFontInfo(textpage, index, name, 128, ctypes.byref(flags))
+    lowered = name.value.lower()
+    return b"bold" in lowered or b"black" in lowered or b"heavy" in lowered
+
+
+def _plain_lines(text: str, width: float, height: float) -> list[Line]:
+    """Lines in PDFium's own order, with made-up places: for pages whose text is set at an angle."""
+    lines: list[Line] = []
+    for line in text.splitlines():
+        clean = clean_line(line)
+        if clean:
+            top = height - 12.0 * len(lines)
+            lines.append(Line([Piece(clean, 0.0, width)], top - 11.0, top))
+    return lines

@@ -1,0 +1,296 @@
+"""A grid of strings becomes a `Table` and its written form, one self-describing line a row.
+
+    CAPTION (UNIT, SCALE) | ROW LABEL | COLUMN: VALUE | COLUMN: VALUE
+
+The notice of scale ("in millions, except per share amounts"), wherever it stands near the table, reaches every cell it
+applies to; rates, amounts per share and numbers of shares are told apart by row, by column and by section.
+What grid a file holds is the parsers' business; what the words of a grid mean is decided in `ingest.parsers.notice`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ingest.clean import clean_line
+from ingest.parsers.notice import Notice, annotate, measure_of, period_of, read_notice, strip_notice
+from rag.numbers import parse_number
+from rag.schema import Cell, Table
+
+MAX_CAPTION = 110  # characters: the caption is repeated in every row, so it has to stay short
+MAX_SECTION = 80  # characters of section names put before a row label
+MAX_HEADER_ROWS = 6
+_OPEN = re.compile(r"(?:US|HK|NT|A|C|S)?[$€£¥￥]|\(|RMB|[$€£¥]\s?\(")
+_CLOSE = re.compile(r"\)|%|\)\s?%|\)\)|pts?|x")
+_DASH = re.compile(r"[-–—―‒]+|n/?[am]\.?|nm|不适用|\*+", re.IGNORECASE)
+_YEAR = re.compile(r"(?:FY\s?)?(?:19|20)\d{2}(?:E|A|\s*\([a-z0-9]\)|\s*年度?|\*)?", re.IGNORECASE)
+_TOTAL = re.compile(r"total|net|合计|总计|小计", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table as found: rows of cell texts. `notes` is nearby text that may name unit and scale.
+
+    `indents[i]` is how far the label of row i is set in (any unit); `header_rows` None means: find out; `currency` is
+    the sign of the table that this one goes on from.
+    """
+
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    notes: Sequence[str] = ()
+    header_rows: int | None = None
+    indents: Sequence[float] = ()
+    page: int | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTable:
+    """The lines of a table, each ended by a newline, and the table whose offsets point into them."""
+
+    text: str
+    table: Table
+
+
+@dataclass(slots=True)
+class _Shape:
+    """A grid tidied up: `labels[j]` names column j, `short[j]` is what is printed before its values."""
+
+    head: list[list[str]]
+    body: list[list[str]]
+    indents: list[float]
+    caption: str
+    notice: Notice
+    labels: list[str] = field(default_factory=list)
+    short: list[str] = field(default_factory=list)
+
+
+def is_value(text: str) -> bool:
+    """Tell whether a cell holds a number or a sign for none (a dash, "N/A")."""
+    return bool(text) and (parse_number(text) is not None or _DASH.fullmatch(text) is not None)
+
+
+def is_year(text: str) -> bool:
+    """Tell whether a cell is a year standing as a heading: "2022", "FY2022", "2022年"."""
+    return _YEAR.fullmatch(text.strip()) is not None
+
+
+def write_table(grid: Grid, start: int) -> WrittenTable | None:
+    """Write a grid out, with offsets counted from `start`; None where nothing is in it."""
+    shape = _shape(grid)
+    if shape is None or not shape.body:
+        return None
+    lines: list[str] = []
+    rows: list[tuple[Cell, ...]] = [tuple(Cell(text, start=start, end=start) for text in row) for row in shape.head]
+    periods = tuple(period_of(label) for label in shape.labels)
+    at = start
+    sections: list[_Section] = []
+    for row, indent in zip(shape.body, shape.indents, strict=True):
+        section = _section(sections, row, indent)
+        if section is None:
+            continue
+        line, cells = _write_row(shape, row, section, periods, at)
+        if not line:
+            continue
+        lines.append(line + "\n")
+        rows.append(cells)
+        at += len(line) + 1
+    if not lines:
+        return None
+    notice = shape.notice
+    table = Table(
+        caption=shape.caption,
+        rows=tuple(rows),
+        header_rows=len(shape.head),
+        unit=notice.unit,
+        scale=notice.scale,
+        currency=notice.currency,
+        periods=periods,
+        page=grid.page,
+        start=start,
+        end=at - 1,
+    )
+    return WrittenTable("".join(lines), table)
+
+
+@dataclass(slots=True)
+class _Section:
+    """An open section: `deep` once a row in it was set in further than its heading."""
+
+    indent: float
+    label: str
+    deep: bool = False
+    closed: bool = False
+
+
+def _section(sections: list[_Section], row: list[str], indent: float) -> str | None:
+    """Return the section a row stands in; None for the row that opens a section and holds nothing else.
+
+    Rows set in belong to the section; where nothing is set in, a heading with a colon holds up to the next total.
+    """
+    label = row[0]
+    opens = bool(label) and not any(row[1:]) and len(row) > 1
+    while sections and _ends(sections[-1], indent, opens):
+        sections.pop()
+    if opens:
+        sections.append(_Section(indent, label))
+        return None
+    for section in sections:
+        section.deep = section.deep or indent > section.indent + 1
+    names = [section.label.rstrip(":： ") for section in sections[-2:]]
+    inside = " – ".join(names if sum(map(len, names)) < MAX_SECTION else names[-1:])
+    if sections and not sections[-1].deep and _TOTAL.match(label):
+        sections[-1].closed = True
+    return inside
+
+
+def _ends(section: _Section, indent: float, opens: bool) -> bool:
+    if indent > section.indent + 1:
+        return False
+    colon = section.label.endswith((":", "："))
+    return section.closed or section.deep or opens or indent < section.indent - 1 or not colon
+
+
+def _write_row(
+    shape: _Shape, row: list[str], section: str, periods: tuple[str | None, ...], start: int
+) -> tuple[str, tuple[Cell, ...]]:
+    """Return the line of one row and its cells, whose offsets count from `start`."""
+    label = f"{section} – {row[0]}" if section and row[0] else section or row[0]
+    measures = [measure_of(shape.notice, label, shape.labels[j], text) for j, text in enumerate(row)]
+    valued = [m for m, text in zip(measures[1:], row[1:], strict=True) if parse_number(text) is not None]
+    note = annotate(valued, f"{shape.caption}{label}")
+    lead = f"{shape.caption}{note}" if shape.caption else note.strip(" ()（）")
+    line = " | ".join(part for part in (lead, label) if part)
+    first = start + max(0, len(line) - len(row[0]))
+    cells = [Cell(row[0], start=first, end=first + len(row[0]))]
+    for j, text in enumerate(row[1:], start=1):
+        if text:
+            line += (" | " if line else "") + (f"{shape.short[j]}: " if shape.short[j] else "")
+            line += text
+        value = parse_number(text)
+        end = start + len(line)
+        if value is None:
+            cells.append(Cell(text, period=periods[j], start=end - len(text), end=end))
+            continue
+        m = measures[j]
+        cells.append(Cell(text, value, m.unit, m.scale, m.currency, periods[j], end - len(text), end))
+    return line, tuple(cells)
+
+
+def _shape(grid: Grid) -> _Shape | None:
+    rows = [[clean_line(cell) for cell in row] for row in grid.rows]
+    width = max((len(row) for row in rows), default=0)
+    rows = [row + [""] * (width - len(row)) for row in rows]
+    indents = [*grid.indents, *[0.0] * (len(rows) - len(grid.indents))]
+    kept = [i for i, row in enumerate(rows) if any(row)]
+    rows, indents = _merge_signs([rows[i] for i in kept]), [indents[i] for i in kept]
+    if not rows or not rows[0]:
+        return None
+    titles: list[str] = []
+    count = 0
+    if grid.header_rows is None:
+        titles, count = _find_header(rows)
+    else:
+        count = grid.header_rows - (len(grid.rows) - len(rows) if grid.header_rows else 0)
+        count = min(max(count, 0), len(rows) - 1)
+    head, body = rows[len(titles) : len(titles) + count], rows[len(titles) + count :]
+    indents = indents[len(titles) + count :]
+    caption = clean_line(grid.caption) or " ".join(t for t in titles if strip_notice(t))
+    currency_seen = " ".join(cell for row in body[:12] for cell in row[1:] if _OPEN.match(cell))[:60]
+    currency_seen = currency_seen or grid.currency
+    notice = read_notice([*(row[0] for row in head), *titles, grid.caption, *grid.notes], currency_seen)
+    shape = _Shape(head, body, indents, "", notice)
+    _name_columns(shape)
+    shape.caption = _caption(caption, shape)
+    return shape
+
+
+def _merge_signs(rows: list[list[str]]) -> list[list[str]]:
+    """Put "$", ")" and "%" that stand in cells or columns of their own to their numbers; drop empty columns."""
+    for row in rows:
+        for j, text in enumerate(row):
+            if j + 1 < len(row) and _OPEN.fullmatch(text) and (is_value(row[j + 1]) or row[j + 1].startswith("(")):
+                row[j], row[j + 1] = "", text + row[j + 1]
+            elif j and _CLOSE.fullmatch(text) and parse_number(row[j - 1]) is not None:
+                row[j - 1], row[j] = row[j - 1] + text, ""
+    columns = list(zip(*rows, strict=True))
+    kept: list[tuple[str, ...]] = []
+    for column in columns:
+        if not any(column):
+            continue
+        if kept and _same_column(kept[-1], column):
+            kept[-1] = tuple(a or b for a, b in zip(kept[-1], column, strict=True))
+        else:
+            kept.append(column)
+    return [list(row) for row in zip(*kept, strict=True)]
+
+
+def _same_column(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
+    """Tell whether two neighbours are one column that spans split: never both filled, unless with the same text."""
+    both = [(a, b) for a, b in zip(left, right, strict=True) if a and b]
+    return bool(both) and all(a == b or _OPEN.fullmatch(a) for a, b in both)
+
+
+def _find_header(rows: list[list[str]]) -> tuple[list[str], int]:
+    """Return the title rows (one text across the whole row) and the number of header rows behind them."""
+    titles: list[str] = []
+    for row in rows[:MAX_HEADER_ROWS]:
+        distinct = {cell for cell in row if cell}
+        if (
+            len(distinct) != 1
+            or len(row) < 2
+            or is_value(next(iter(distinct)))
+            or (row[0] and row[1:] == [""] * len(row[1:]) and titles)
+        ):
+            break
+        titles.append(next(iter(distinct)))
+    rest = rows[len(titles) :]
+    if len(rest) < 2:
+        return (titles, 0) if rest else ([], 0)
+    for count, row in enumerate(rest[: MAX_HEADER_ROWS + 1]):
+        values = [cell for cell in row[1:] if cell]
+        if any(is_value(cell) and not is_year(cell) for cell in values):
+            return titles, count
+    full = all(rest[0][1:]) and not any(is_value(c) and not is_year(c) for c in rest[0])
+    return titles, 1 if full or not rest[0][0] else 0
+
+
+def _name_columns(shape: _Shape) -> None:
+    """Name each column by its header cells from the top down, and shorten what all columns share."""
+    width = len(shape.body[0]) if shape.body else 0
+    for j in range(width):
+        parts: list[str] = []
+        for row in shape.head:
+            text = strip_notice(row[j]) if j < len(row) else ""
+            if text and (not parts or parts[-1] != text):
+                parts.append(text)
+        shape.labels.append(" ".join(parts))
+    shape.short = list(shape.labels)
+
+
+def _caption(caption: str, shape: _Shape) -> str:
+    """Return the caption without its notice, with the words that all columns share, cut to a bearable length."""
+    text = strip_notice(caption).strip(" :：-–—|")
+    shared = _shared_words([label for label in shape.labels[1:] if label])
+    if shared and len(shape.labels) > 2:
+        shape.short = [label[len(shared) :].strip(" ,") if label.startswith(shared) else label for label in shape.short]
+        shared = shared.rstrip(" ,")
+        text = f"{text}, {shared}" if text and shared.lower() not in text.lower() else text or shared
+    if len(text) > MAX_CAPTION:
+        cut = text[:MAX_CAPTION]
+        text = (cut.rsplit(" ", 1)[0] if " " in cut[40:] else cut).rstrip(" ,;") + "…"
+    return text
+
+
+def _shared_words(labels: list[str]) -> str:
+    """Return the words all labels begin with, leaving each something of its own."""
+    if len(labels) < 2:
+        return ""
+    first = labels[0].split(" ")
+    count = 0
+    while count < len(first) - 1 and all(
+        len(words) > count + 1 and words[count] == first[count] for words in (label.split(" ") for label in labels)
+    ):
+        count += 1
+    return " ".join(first[:count])
