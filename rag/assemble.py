@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.assistant import Assistant, Manner
+from rag.assistant import Assistant, Closeable, Manner
 from rag.domain import load_preset
 from rag.embed import open_embedder
 from rag.extract import Extractor
@@ -68,16 +68,16 @@ def assemble(settings: Settings, *, collection: str | None = None, without_colle
     extractor = Extractor(embedder, sentences=settings.answer.sentences, min_confidence=settings.answer.min_confidence)
     verifier = SupportVerifier(embedder)
     generator = generator_of(settings)
+    open_parts = (generator,) if isinstance(generator, Closeable) else ()
     if without_collection:
-        return Assistant(None, extractor, verifier, generator=generator, manner=manner)
+        return Assistant(None, extractor, verifier, generator=generator, manner=manner, resources=open_parts)
     index = open_collection(settings, collection, embedder=embedder)
-    search = Search(index, mode=settings.retrieve.mode, fetch_k=settings.retrieve.fetch_k)
     return Assistant(
-        search,
+        Search(index, mode=settings.retrieve.mode, fetch_k=settings.retrieve.fetch_k),
         extractor,
         verifier,
         generator=generator,
         manner=manner,
         document_of=index.document,
-        resources=(index,),
+        resources=(*open_parts, index),
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as Yielding
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from rag import cite, prompt
 from rag.domain import Preset
@@ -60,6 +60,7 @@ class Checked:
 Event = Found | Delta | Checked
 
 
+@runtime_checkable
 class Closeable(Protocol):
     """Anything to be closed."""
 
