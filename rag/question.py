@@ -32,6 +32,9 @@ _DATE = re.compile(
     r"何时|什么时候|哪一?年|哪一天|几月|日期|年份",
     re.IGNORECASE,
 )
+_WIDE = re.compile(
+    r"^\s*(?:how|why|explain|describe|list|what are)\b|为什么|如何|怎么|怎样|哪些|介绍|说明|分别", re.IGNORECASE
+)
 _DIGIT = re.compile(r"\d|[一二三四五六七八九十百千万亿]")
 _YEARISH = re.compile(
     r"\b1[0-9]{3}\b|\b20\d\d\b|\d+\s*[年月日世]|century|\b(?:January|February|March|April|May|June|July|August|"
@@ -39,6 +42,11 @@ _YEARISH = re.compile(
 )
 _TELLING = 3.0  # weight from which a missing word is worth naming
 _NAMED = re.compile(r"(?<![.!?]\s)(?<!^)\b(?:[A-Z][\w&'’-]*|\w*\d\w*)")
+_LATIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.&-]*")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_YEAR_PREFIX = re.compile(r"\b(?:FY|CY)\s?(?=\d)")
+_BRACKETS = re.compile(r"\([^)]*\)|（[^）]*）")
+_MONTHS = frozenset("January February March April May June July August September October November December".split())  # noqa: SIM905
 _FOLLOWS_UP = re.compile(
     r"^(?:and|but|what about|how about|why|it|they|this|that|those|these)\b|^(?:那|那么|它|他|她|这|为什么)", re.I
 )
@@ -53,6 +61,7 @@ class Question:
     terms: frozenset[str]
     keys: frozenset[str]
     wants: str = ""  # "quantity", "date" or ""
+    wide: bool = False  # asks how, why or for several things: one sentence is seldom enough
 
     @classmethod
     def read(cls, text: str, history: Sequence[Message] = ()) -> Question:
@@ -64,8 +73,8 @@ class Question:
             text = f"{earlier[-1]} {text}"
             own = own | _telling(earlier[-1], language_of(earlier[-1]))
         wants = "date" if _DATE.search(text) else "quantity" if _QUANTITY.search(text) else ""
-        named = frozenset().union(*(term_set(match.group()) for match in _NAMED.finditer(text)))
-        return cls(text, language, own, named & own, wants)
+        wide = not wants and _WIDE.search(text) is not None
+        return cls(text, language, own, _names(text, language) & own, wants, wide)
 
     def satisfied_by(self, line: Line) -> bool:
         """Tell whether the line holds the kind of thing asked for (a figure, a date); True when no kind is."""
@@ -76,6 +85,23 @@ class Question:
 
 def _telling(text: str, language: Language) -> frozenset[str]:
     return term_set(_ASKED_ZH.sub(" ", text) if language == "zh" else text) - _asked_terms()
+
+
+def _names(text: str, language: Language) -> frozenset[str]:
+    """Return the terms of names, codes and years: capitals inside a sentence, "MEF2C", "2021", Latin words in Chinese.
+
+    Not counted: what stands in brackets, single letters, months, bare amounts, and capitals where most words have one.
+    """
+    text = _BRACKETS.sub(" ", _YEAR_PREFIX.sub("", text))
+    if language == "zh":
+        found = [word for word in _LATIN.findall(text) if len(word) > 1]
+    else:
+        words = text.split()
+        shouted = sum(word[0].isupper() for word in words) > max(3, 0.6 * len(words))
+        found = [m.group() for m in _NAMED.finditer(text) if not shouted or any(c.isdigit() for c in m.group())]
+    kept = [word for word in found if not word.isdecimal() or _YEAR.fullmatch(word)]
+    held = term_set(" ".join(word for word in kept if word not in _MONTHS))
+    return frozenset(term for term in held if len(term) > 1)
 
 
 @cache

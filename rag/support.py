@@ -22,8 +22,10 @@ import numpy as np
 from rag.language import HAN, Language, detect_language, sentence_spans, terms
 from rag.schema import Embedder, Passage
 
+Floats = np.ndarray[Any, np.dtype[np.float32]]
 LineKind = Literal["sentence", "row", "heading", "question"]
 _LINE = re.compile(r"[^\n]+")
+HAN_CHARS = re.compile(f"[{HAN}]")
 _CELL = re.compile(r"\s*\|\s*")
 _CLOSED = re.compile(r"[.!?。！？;；:：…][\"'”’)\]）】」』]*$")
 _ASKS = re.compile(r"[?？][\"'”’)\]）】]*$")
@@ -156,10 +158,10 @@ class SentenceVectors:
     def __init__(self, embedder: Embedder, capacity: int = 4096) -> None:
         self._embedder = embedder
         self._capacity = capacity
-        self._kept: OrderedDict[str, np.ndarray[Any, np.dtype[np.float32]]] = OrderedDict()
+        self._kept: OrderedDict[str, Floats] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def of(self, texts: Sequence[str]) -> Floats:
         """Return an array of shape (len(texts), dimension); (0, 0) for no texts."""
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
