@@ -68,6 +68,22 @@ def identity(embedder: Embedder) -> Identity:
     return Identity(name, "", int(np.asarray(embedder.embed_query("word")).shape[-1]))
 
 
+def unit(found: Any, dimension: int) -> np.ndarray:
+    """Return what an embedder found, one vector or several, as float32 (n, dimension) of unit length; zero stays zero.
+
+    Raises:
+        WeightsError: another shape, or numbers that are not finite.
+    """
+    vectors = np.asarray(found, dtype=np.float32)
+    vectors = vectors.reshape(1, -1) if vectors.ndim == 1 else vectors
+    if vectors.ndim != 2 or vectors.shape[1] != dimension:
+        raise WeightsError(f"Vectors must have shape (n, {dimension}), got {vectors.shape}. Check the embedder.")
+    if not np.isfinite(vectors).all():
+        raise WeightsError("The embedder returned numbers that are not finite. Check its precision and its files.")
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(length > 0, length, 1))
+
+
 class MiniLM:
     """all-MiniLM-L6-v2, int8 on onnxruntime; texts are cut at 256 tokens. English above all; poor for Chinese."""
 

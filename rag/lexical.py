@@ -1,0 +1,196 @@
+"""The lexical leg: BM25 (tantivy) over English stems and over Chinese words and bigrams. Derived from the store.
+
+Two fields, so that the statistics of the two languages do not mix; a chunk of both languages fills both. Queries are
+built from terms, never parsed, so no character of a query has a meaning of its own. The index holds terms, not text.
+The generation it was made from is kept inside the index, in an entry of its own: it changes with the commit itself.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from rag.language import HAN, english_analyzer, han_terms, latin_terms
+
+Scored = tuple[int, float]
+FOLDER: Final = "lexical"
+_HAN_RUN = re.compile(f"[{HAN}]+")
+_HEAP_BYTES: Final = 64_000_000
+_MOST_TERMS: Final = 1024
+_MOST_LISTED: Final = 20_000
+"""Up to so many allowed rows are put into the query itself; beyond, results are filtered afterwards."""
+
+
+class Lexical:
+    """Terms by row. `generation` is that of the store it was made from; -1 means there is nothing yet.
+
+    Args:
+        folder: the folder of the collection; the index lies in `lexical` below it. None keeps everything in memory.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._path = folder / FOLDER if folder else None
+        self._index: Any = None
+        self._searcher: Any = None
+        self.generation = -1
+
+    def __len__(self) -> int:
+        return max(0, self._searcher.num_docs - 1) if self._searcher is not None else 0
+
+    def load(self) -> None:
+        """Take what lies on disk now; a missing or broken index leaves nothing, generation -1."""
+        if self._path is None:
+            return
+        try:
+            if self._index is None:
+                if not (self._path / "meta.json").is_file():
+                    return
+                self._index = _open(self._path)
+            self._index.reload()
+            self._take_searcher()
+        except (ValueError, OSError):
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget everything, in memory; `update` then starts from nothing on disk, too."""
+        self._index, self._searcher, self.generation = None, None, -1
+
+    def update(self, generation: int, removed: np.ndarray, added: Iterable[tuple[int, str]]) -> None:
+        """Take rows out, put texts in and make that durable together with the new generation.
+
+        Args:
+            generation: of the store, after the change.
+            removed: rows that are gone; unknown ones are ignored.
+            added: pairs of row and text.
+
+        Raises:
+            OSError: the disk refused; what was there before is still there.
+        """
+        import tantivy
+
+        index = self._index if self.generation >= 0 else self._fresh()
+        try:
+            writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+            for row in removed.tolist():
+                writer.delete_documents_by_term("row", row)
+            for row, text in added:
+                writer.add_document(_entry(row, text))
+            if self.generation >= 0:
+                writer.delete_documents_by_term("generation", self.generation)
+            stamp = tantivy.Document()
+            stamp.add_unsigned("generation", generation)
+            writer.add_document(stamp)
+            writer.commit()
+            writer.garbage_collect_files()
+            writer.wait_merging_threads()
+        except ValueError as error:  # how tantivy reports the system's errors
+            raise OSError(str(error)) from error
+        self._index = index
+        index.reload()
+        self._take_searcher()
+
+    def search(self, query: str, k: int, allowed: np.ndarray | None = None) -> list[Scored]:
+        """Return at most k (row, BM25 score), best first, equal scores by row; none where no term is shared.
+
+        Args:
+            query: plain text.
+            k: how many.
+            allowed: rows that may be found; None for all.
+        """
+        k = min(k, len(self) if allowed is None else len(allowed))
+        wanted = _query(query)
+        if k < 1 or wanted is None or self._searcher is None:
+            return []
+        if allowed is None:
+            return self._run(wanted, k)
+        import tantivy
+
+        if len(allowed) <= _MOST_LISTED:
+            rows = tantivy.Query.term_set_query(_schema(), "row", allowed.tolist())
+            must = tantivy.Occur.Must
+            both = [(must, wanted), (must, tantivy.Query.const_score_query(rows, 0.0))]
+            return self._run(tantivy.Query.boolean_query(both), k)
+        return self._filtered(wanted, k, allowed)
+
+    def _filtered(self, wanted: Any, k: int, allowed: np.ndarray) -> list[Scored]:
+        permitted = set(allowed.tolist())
+        fetch = 4 * k
+        while True:
+            found = self._run(wanted, fetch)
+            kept = [item for item in found if item[0] in permitted]
+            if len(kept) >= k or len(found) < fetch:
+                return kept[:k]
+            fetch *= 4
+
+    def _run(self, wanted: Any, k: int) -> list[Scored]:
+        hits = self._searcher.search(wanted, k, count=False).hits
+        rows = self._searcher.fast_field_values("row", [address for _, address in hits])
+        found = [(int(row), float(score)) for (score, _), row in zip(hits, rows, strict=True)]
+        return sorted(found, key=lambda item: (-item[1], item[0]))
+
+    def _fresh(self) -> Any:
+        if self._path is None:
+            return _open(None)
+        shutil.rmtree(self._path, ignore_errors=True)
+        self._path.mkdir(parents=True)
+        return _open(self._path)
+
+    def _take_searcher(self) -> None:
+        import tantivy
+
+        searcher = self._index.searcher()
+        hits = searcher.search(tantivy.Query.exists_query("generation"), 1).hits
+        values = searcher.fast_field_values("generation", [address for _, address in hits])
+        self._searcher, self.generation = searcher, int(values[0]) if values else -1
+
+
+def _schema() -> Any:
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("row", indexed=True, fast=True)
+    builder.add_unsigned_field("generation", indexed=True, fast=True)
+    builder.add_text_field("latin", tokenizer_name="latin", index_option="freq")
+    builder.add_text_field("han", tokenizer_name="spaces", index_option="freq")
+    return builder.build()
+
+
+def _open(path: Path | None) -> Any:
+    import tantivy
+
+    index = tantivy.Index(_schema(), path=str(path) if path else None)
+    index.register_tokenizer("latin", english_analyzer())
+    index.register_tokenizer("spaces", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
+    index.config_reader(reload_policy="manual")
+    return index
+
+
+def _entry(row: int, text: str) -> Any:
+    import tantivy
+
+    entry = tantivy.Document()
+    entry.add_unsigned("row", row)
+    latin, runs = _HAN_RUN.subn(" ", text)
+    entry.add_text("latin", latin)
+    if runs:
+        entry.add_text("han", " ".join(han_terms(text)))
+    return entry
+
+
+def _query(text: str) -> Any:
+    """Return the disjunction of the different terms of a text, or None where it has none."""
+    import tantivy
+
+    schema, should = _schema(), tantivy.Occur.Should
+    pairs = [("latin", term) for term in latin_terms(text)] + [("han", term) for term in han_terms(text)]
+    terms = list(dict.fromkeys(pairs))[:_MOST_TERMS]
+    if not terms:
+        return None
+    return tantivy.Query.boolean_query(
+        [(should, tantivy.Query.term_query(schema, field, term, "freq")) for field, term in terms]
+    )
