@@ -15,7 +15,7 @@ from eval.bootstrap import estimates
 from eval.dataset import Query, Record, RetrievalSet, load_retrieval
 from eval.report import write_report
 from eval.stamp import RunOptions, percentiles, stamp, write_json, write_lines
-from rag.errors import UserError, require
+from rag.errors import UnknownCollectionError, UserError, require
 from rag.language import detect_language
 from rag.retrieve import Mode, Search
 from rag.schema import Chunk, Document, Embedder, Retriever
@@ -135,10 +135,22 @@ def _indexed(data: RetrievalSet, embedder: Embedder, options: RunOptions) -> Ite
             name = hashlib.sha256(f"{data.corpus_hash} {made.id} {made.weight_hash}".encode()).hexdigest()[:24]
         folder = (Path(scratch) if options.cache is None else options.cache / "eval") / name
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with Collection.open(folder, embedder, writable=True, create=True) as collection:
-            if len(collection) != len(data.corpus):
+        if not _complete(folder, embedder, len(data.corpus)):
+            with Collection.open(folder, embedder, writable=True, create=True) as collection:
                 _fill(collection, data.corpus, options)
+        with Collection.open(folder, embedder) as collection:
             yield collection
+
+
+def _complete(folder: Path, embedder: Embedder, records: int) -> bool:
+    """Tell whether a kept collection holds them all; it is only read then, so that runs may share it."""
+    from rag.store import Collection
+
+    try:
+        with Collection.open(folder, embedder) as collection:
+            return len(collection) == records
+    except UnknownCollectionError:
+        return False
 
 
 def _fill(collection: Collection, corpus: Sequence[Record], options: RunOptions) -> None:
