@@ -1,11 +1,4 @@
-"""Stand-ins and contract suites for those who build on Consilium; they ship with the package and need pytest.
-
-class TestMyIndex(IndexContract):
-@pytest.fixture
-def index(self): ...      # an empty, writable Index whose embedder is a FakeEmbedder
-@pytest.fixture
-def reopen(self): ...     # a function: the committed index -> the same, read anew from where it is kept
-"""
+"""Stand-ins and contract suites for those who build on Consilium; they ship with the package and need pytest."""
 
 from __future__ import annotations
 
@@ -89,7 +82,11 @@ TEXTS = {
 
 
 class IndexContract:
-    """What every `Index` must keep, whatever it is made of."""
+    """What every `Index` must keep, whatever it is made of.
+
+    A subclass gives two fixtures: `index`, an empty writable index whose embedder is a FakeEmbedder, and `reopen`, a
+    function from the committed index to the same one read anew from where it is kept.
+    """
 
     @pytest.fixture
     def filled(self, index: Index) -> Index:
