@@ -12,10 +12,18 @@ from app.web.session import fault_of, guarded, page_words, settings_in_force
 from app.web.words import ALL
 from rag.errors import SettingsError
 
+# Drawn here: an icon by name would be fetched from the network by the browser.
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="32" height="32">'
+    '<rect width="32" height="32" rx="7" fill="#0b5f63"/>'
+    '<path d="M8 11h16M8 16h16M8 21h7" stroke="#fff" stroke-width="2.4" stroke-linecap="round"/>'
+    '<path d="M18 21.5l2.5 2.5 4.5-5" stroke="#ffe9a3" stroke-width="2.4" fill="none" stroke-linecap="round"/></svg>'
+)
+
 
 def main() -> None:
     """Draw the page that is asked for, with the sidebar beside it."""
-    st.set_page_config(page_title="Consilium 会诊", page_icon=":material/forum:", layout="centered")
+    st.set_page_config(page_title="Consilium 会诊", page_icon=ICON, layout="centered")
     st.html(Path(__file__).with_name("style.css"))
     try:
         words = page_words(settings_in_force())

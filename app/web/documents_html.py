@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from app.web.escape import escape
@@ -18,7 +19,7 @@ def document_html(row: Mapping[str, Any], words: Words) -> str:
         words.languages.get(str(row["language"]), str(row["language"])),
         words.pages.format(pages=f"{row['pages']:,}") if row["pages"] else "",
         words.chunks.format(chunks=f"{row['chunks']:,}"),
-        words.added.format(date=str(row["added_at"])[:10]) if row["added_at"] else "",
+        words.added.format(date=f"{datetime.fromtimestamp(float(row['added_at'])):%Y-%m-%d}"),
     ]
     told = " · ".join(escape(fact) for fact in facts if fact)
     source = f'<span class="con-path">{escape(str(row["source"]))}</span>' if title != row["source"] else ""

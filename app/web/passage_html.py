@@ -34,7 +34,7 @@ def where_html(passage: Passage, words: Words) -> str:
     page = words.page.format(page=chunk.page) if chunk.page else ""
     facts = [passage.source if passage.source != title else "", page]
     told = " · ".join(escape(fact) for fact in facts if fact)
-    path = " › ".join(escape(heading) for heading in chunk.headings)
+    path = " › ".join(escape(heading) for heading in chunk.headings if heading != title)
     return (
         f'<span class="con-where"><span class="con-rank">{passage.rank}</span>'
         f'<span class="con-title" lang="{html_language(title)}">{escape(title)}</span>'

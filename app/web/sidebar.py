@@ -29,9 +29,7 @@ def show() -> None:
     count = words.document_count.format(documents=f"{collections[st.session_state['con_collection']]:,}")
     st.html(aside_html(count))
     _new_collection(settings, words)
-    fields = list(words.fields)
-    st.session_state.setdefault("con_domain", settings.domain)
-    st.selectbox(words.field, fields, key="con_domain", format_func=words.fields.__getitem__)
+    _field(settings, words)
     st.session_state.setdefault("con_language", page_language(settings))
     languages = {"en": "English", "zh": "中文"}
     st.segmented_control(
@@ -39,6 +37,18 @@ def show() -> None:
     )
     speaker = words.extractive if settings.llm.name == "extractive" and not settings.llm.url else settings.llm.name
     st.html(aside_html(f"{words.answered_by}: {speaker}"))
+
+
+def _field(settings: Settings, words: Words) -> None:
+    """Draw the choice of the field, one widget a language: the browser knows an option by its label alone."""
+    fields = list(words.fields)
+    key = f"con_field_{words.language}"
+
+    def choose() -> None:
+        st.session_state["con_domain"] = st.session_state[key]
+
+    index = fields.index(settings.domain)
+    st.selectbox(words.field, fields, index, words.fields.__getitem__, key=key, on_change=choose)
 
 
 def _new_collection(settings: Settings, words: Words) -> None:

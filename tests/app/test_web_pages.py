@@ -130,6 +130,15 @@ def test_the_whole_page_changes_its_language(spoken: Spoken) -> None:
     assert "文档库" in labels and "新对话" in labels and "Collection" not in labels
 
 
+def test_the_field_stays_when_the_language_changes(spoken: Spoken) -> None:
+    app = page()
+    app = app.selectbox(key="con_field_en").select("medical").run()
+    app.session_state["con_language"] = "zh"
+    app = app.run()
+    assert app.selectbox(key="con_field_zh").value == "medical"
+    assert "不能替代临床判断" in html(ask(app, "费用是多少？"))
+
+
 def test_without_documents_the_first_step_is_told(spoken: Spoken) -> None:
     app = page()
     app = app.selectbox(key="con_collection").select("other").run()

@@ -170,7 +170,7 @@ def test_documents_cannot_put_anything_into_the_page(kind: str) -> None:
     answer = Answer(HOSTILE, text, (hostile,), (Citation(0, len(text), 1, 0, len(text)),), model=HOSTILE)
     refused = replace(answer, text=HOSTILE, citations=(), abstained=True, reason=HOSTILE)
     figure = Figure("5", 0, 1, Decimal(5), rank=1, provenance=HOSTILE)
-    row = {"title": HOSTILE, "source": HOSTILE, "language": HOSTILE, "pages": 1, "chunks": 1, "added_at": HOSTILE}
+    row = {"title": HOSTILE, "source": HOSTILE, "language": HOSTILE, "pages": 1, "chunks": 1, "added_at": 1.7e9}
     report = {"documents": 0, "updated": 0, "unchanged": 0, "seconds": 1.0}
     for html in (
         answer_html(replace(answer, figures=(figure,)), Verdict((), "none"), EN, "a0", notice=HOSTILE),
