@@ -152,12 +152,12 @@ def _delete(row: Mapping[str, Any], settings: Settings, words: Words) -> None:
     if not sure:
         return
     try:
-        with open_collection(settings, writable=True) as index:
+        with st.spinner(words.saving), open_collection(settings, writable=True) as index:
             index.delete_source(row["source"])
             index.commit()
+            st.session_state["con_deleted"] = row["title"] or row["source"]
             index.compact()
     except Exception as error:  # the outermost edge: a dialog has no page around it
         st.html(fault_of(error, words))
         return
-    st.session_state["con_deleted"] = row["title"] or row["source"]
     st.rerun()

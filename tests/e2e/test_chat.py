@@ -55,18 +55,24 @@ def wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iterator[str]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the chat keeps its collections."""
+    return tmp_path_factory.mktemp("chat") / "home"
+
+
+@pytest.fixture(scope="module")
+def site(home: Path, model_cache: Path) -> Iterator[str]:
     """Address of a running chat over a small collection."""
     if CHROMIUM is None:
         pytest.skip("no Chromium at /usr/bin/chromium; install Debian's package chromium to run this test")
     for package in ("playwright", "streamlit"):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed; pip install 'consilium[ui,dev]' to run this test")
-    folder = tmp_path_factory.mktemp("chat")
+    folder = home.parent
     for name, text in DOCUMENTS.items():
         (folder / name).write_text(text, encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CONSILIUM_", "STREAMLIT_"))}
-    environment = kept | {"CONSILIUM_HOME": str(folder / "home"), "CONSILIUM_CACHE_DIR": str(model_cache)}
+    environment = kept | {"CONSILIUM_HOME": str(home), "CONSILIUM_CACHE_DIR": str(model_cache)}
     command = [sys.executable, "-m", "app.cli"]
     files = [str(folder / name) for name in DOCUMENTS]
     root = Path(__file__).parents[2]
@@ -116,13 +122,13 @@ def page(browser: Any, site: str, tmp_path: Path) -> Iterator[Any]:
 
 def ask(page: Any, question: str) -> Any:
     """Ask in the chat and return the last answer once it is checked (or refused)."""
-    before = page.locator(".con-answer, .con-refusal").count()
     box = page.get_by_test_id("stChatInputTextArea")
     box.fill(question)
     box.press("Enter")
-    answers = page.locator(".con-answer, .con-refusal")
-    answers.nth(before).wait_for()
-    return answers.nth(before)
+    page.locator(".con-asked").get_by_text(question, exact=True).wait_for()
+    answer = page.locator(".con-answer, .con-refusal").nth(page.locator(".con-asked").count() - 1)
+    answer.wait_for()
+    return answer
 
 
 def test_an_answer_is_cited_and_its_source_opens_with_the_quote(page: Any) -> None:
@@ -192,6 +198,10 @@ def test_a_document_is_added_read_and_deleted(page: Any, tmp_path: Path) -> None
     page.get_by_role("button", name="Add to").click()
     page.get_by_text("Could not be read").wait_for()
     assert "broken.pdf" in page.locator(".con-fault").inner_text()
+    page.get_by_role("link", name="Chat").click()
+    answer = ask(page, "How much crystalloid is given in sepsis?")
+    assert "30 mL/kg" in answer.inner_text()
+    page.get_by_role("link", name="Documents").click()
     row = page.locator("[class*=st-key-con_doc_]", has_text="sepsis note.md")
     row.get_by_role("button", name="Read").click()
     page.get_by_role("dialog").get_by_text("30 mL/kg").wait_for()
@@ -202,8 +212,24 @@ def test_a_document_is_added_read_and_deleted(page: Any, tmp_path: Path) -> None
     page.get_by_text("Deleted: ").wait_for()
     row.wait_for(state="detached")
     page.get_by_role("link", name="Chat").click()
-    refusal = ask(page, "How much crystalloid is given in sepsis?")
-    assert "30 mL/kg" not in refusal.inner_text()
+    assert "30 mL/kg" not in ask(page, "And how much crystalloid is given in sepsis?").inner_text()
+
+
+def test_while_another_process_writes_the_upload_says_so_and_can_be_tried_again(
+    page: Any, home: Path, tmp_path: Path
+) -> None:
+    from rag.store import Collection
+
+    page.get_by_role("link", name="Documents").click()
+    note = tmp_path / "short note.txt"
+    note.write_text("A short note on hand washing.\n", encoding="utf-8")
+    page.locator("input[type=file]").set_input_files(str(note))
+    with Collection.open(home / "collections" / "default", None, writable=True):
+        page.get_by_role("button", name="Add to").click()
+        page.locator(".con-fault").wait_for()
+        assert "That did not work" in page.locator(".con-fault").inner_text()
+    page.get_by_role("button", name="Add to").click()
+    page.get_by_text("1 added").wait_for()
 
 
 def test_on_a_narrow_screen_nothing_runs_out_of_sight(page: Any) -> None:
