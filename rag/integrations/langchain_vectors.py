@@ -125,11 +125,7 @@ class ConsiliumVectorStore(VectorStore):
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
         """Delete texts by id, unknown ones silently; None deletes every text that was added by LangChain."""
-        if ids is None:
-            sources = [row["source"] for row in self.collection.documents() if row["source"].startswith(_SOURCE)]
-        else:
-            sources = [_SOURCE + name for name in ids]
-        for source in sources:
+        for source in self.collection.sources(_SOURCE) if ids is None else [_SOURCE + name for name in ids]:
             self.collection.delete_source(source)
         self.collection.commit()
         return True
