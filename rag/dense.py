@@ -57,26 +57,38 @@ class Dense:
     def __len__(self) -> int:
         return int(self._index.ntotal) if self._index is not None else 0
 
+    @property
+    def usable(self) -> bool:
+        """Whether there is anything to search, be it of an earlier generation."""
+        return self._index is not None
+
     def load(self) -> None:
-        """Take what lies on disk now; a missing or broken file leaves nothing, generation -1."""
+        """Take what lies on disk now.
+
+        Where that is missing or broken the generation is -1, and what was loaded before can still be searched.
+        """
         if self._file is None:
             return
-        faiss = _faiss()
-
-        self._index, self.generation = None, -1
+        self.generation = -1
         generation = _checked(self._file)
         if generation is None:
             return
+        faiss = _faiss()
         try:
             index = faiss.read_index(str(self._file), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError:
             return
-        if index.d == self._dimension and _checked_generation(self._file) == generation:
+        if index.d == self._dimension and _stamp(self._file) == generation:
             self._index, self.generation, self._mapped = index, generation, True
 
-    def clear(self) -> None:
-        """Forget everything, in memory; `update` writes."""
-        self._index, self.generation, self._mapped = None, -1, False
+    def clear(self, *, scratch: bool = False) -> None:
+        """Make the next `update` start from nothing; it writes a new file in any case."""
+        del scratch
+        self.generation = -1
+
+    def keep_in_memory(self) -> None:
+        """Leave the disk alone from now on and begin empty."""
+        self._file, self._index, self.generation, self._mapped = None, None, -1, False
 
     def update(self, generation: int, removed: np.ndarray, added: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
         """Take rows out, put rows in and write the file with its new generation.
@@ -126,7 +138,7 @@ class Dense:
         return sorted(found, key=lambda item: (-item[1], item[0]))
 
     def _writable(self) -> Any:
-        if self._index is None:
+        if self._index is None or self.generation < 0:
             return new_index(self._dimension, 0)
         if not self._mapped:
             return self._index
@@ -143,7 +155,7 @@ def _write(file: Path, index: Any, generation: int) -> None:
     write_atomic(file, body, footer)
 
 
-def _checked_generation(file: Path) -> int | None:
+def _stamp(file: Path) -> int | None:
     """Return the generation in the footer of a file of the right length, or None."""
     try:
         with file.open("rb") as stream:
@@ -159,7 +171,7 @@ def _checked_generation(file: Path) -> int | None:
 
 def _checked(file: Path) -> int | None:
     """Return the generation of a file whose checksum is right, or None."""
-    generation = _checked_generation(file)
+    generation = _stamp(file)
     if generation is None:
         return None
     try:

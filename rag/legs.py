@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 
 from rag.dense import Dense
-from rag.errors import LockedError, UserError
+from rag.errors import LockedError, StoreError, UserError
 from rag.folder import write_lock
 from rag.lexical import Lexical
 from rag.records import Records
@@ -105,14 +106,14 @@ class TwoLegs:
         leg.load()
         if self._level(leg):
             return True
-        if self._writing:
-            self._catch_up(leg)
-            return self._level(leg)
         try:
-            with write_lock(self._path):
+            with contextlib.nullcontext() if self._writing else write_lock(self._path):
                 self._catch_up(leg)
-        except LockedError:
-            return False
+        except (LockedError, StoreError, OSError):  # another one is just doing it, or nothing can be written here
+            if leg.usable:
+                return False
+            leg.keep_in_memory()
+            self._update(leg)
         return self._level(leg)
 
     def _catch_up(self, leg: Lexical | Dense) -> None:
@@ -121,7 +122,7 @@ class TwoLegs:
             leg.clear()
         self._update(leg)
         if not self._level(leg):
-            leg.clear()
+            leg.clear(scratch=True)
             self._update(leg)
 
     def _update(self, leg: Lexical | Dense) -> None:

@@ -7,8 +7,11 @@ The generation it was made from is kept inside the index, in an entry of its own
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import struct
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +25,8 @@ FOLDER: Final = "lexical"
 _HAN_RUN = re.compile(f"[{HAN}]+")
 _HEAP_BYTES: Final = 64_000_000
 _MOST_TERMS: Final = 1024
+_TAIL: Final = struct.Struct("<II")  # length of the footer, magic number
+_MAGIC: Final = 1337
 _MOST_LISTED: Final = 20_000
 """Up to so many allowed rows are put into the query itself; beyond, results are filtered afterwards."""
 
@@ -37,28 +42,44 @@ class Lexical:
         self._path = folder / FOLDER if folder else None
         self._index: Any = None
         self._searcher: Any = None
+        self._checked: set[str] = set()
         self.generation = -1
 
     def __len__(self) -> int:
         return max(0, self._searcher.num_docs - 1) if self._searcher is not None else 0
 
+    @property
+    def usable(self) -> bool:
+        """Whether there is anything to search, be it of an earlier generation."""
+        return self._searcher is not None
+
     def load(self) -> None:
-        """Take what lies on disk now; a missing or broken index leaves nothing, generation -1."""
+        """Take what lies on disk now.
+
+        Where that is missing or broken the generation is -1, and what was loaded before can still be searched.
+        """
         if self._path is None:
             return
-        try:
-            if self._index is None:
-                if not (self._path / "meta.json").is_file():
-                    return
-                self._index = _open(self._path)
-            self._index.reload()
-            self._take_searcher()
-        except (ValueError, OSError):
-            self.clear()
+        for _ in range(3):  # a writer may merge files away between looking and opening
+            try:
+                self._check_files(self._path)
+                self._index = self._index or _open(self._path)
+                self._index.reload()
+                self._take_searcher()
+                return
+            except (ValueError, OSError, LookupError, struct.error):
+                continue
+        self.clear(scratch=True)
 
-    def clear(self) -> None:
-        """Forget everything, in memory; `update` then starts from nothing on disk, too."""
-        self._index, self._searcher, self.generation = None, None, -1
+    def clear(self, *, scratch: bool = False) -> None:
+        """Make the next `update` start from nothing; with `scratch` in a new folder, since the old one is broken."""
+        self.generation = -1
+        if scratch:
+            self._index = None
+
+    def keep_in_memory(self) -> None:
+        """Leave the disk alone from now on and begin empty."""
+        self._path, self._index, self._searcher, self.generation = None, None, None, -1
 
     def update(self, generation: int, removed: np.ndarray, added: Iterable[tuple[int, str]]) -> None:
         """Take rows out, put texts in and make that durable together with the new generation.
@@ -71,28 +92,35 @@ class Lexical:
         Raises:
             OSError: the disk refused; what was there before is still there.
         """
-        import tantivy
-
-        index = self._index if self.generation >= 0 else self._fresh()
+        index = self._index or self._fresh()
         try:
             writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+            try:
+                self._change(writer, generation, removed, added)
+            finally:
+                writer.wait_merging_threads()  # frees tantivy's own lock, too
+            self._index = index
+            index.reload()
+            self._take_searcher()
+        except ValueError as error:  # how tantivy reports the system's errors
+            raise OSError(f"lexical index: {error}") from error
+
+    def _change(self, writer: Any, generation: int, removed: np.ndarray, added: Iterable[tuple[int, str]]) -> None:
+        import tantivy
+
+        if self.generation < 0:
+            writer.delete_all_documents()
+        else:
+            writer.delete_documents_by_term("generation", self.generation)
             for row in removed.tolist():
                 writer.delete_documents_by_term("row", row)
-            for row, text in added:
-                writer.add_document(_entry(row, text))
-            if self.generation >= 0:
-                writer.delete_documents_by_term("generation", self.generation)
-            stamp = tantivy.Document()
-            stamp.add_unsigned("generation", generation)
-            writer.add_document(stamp)
-            writer.commit()
-            writer.garbage_collect_files()
-            writer.wait_merging_threads()
-        except ValueError as error:  # how tantivy reports the system's errors
-            raise OSError(str(error)) from error
-        self._index = index
-        index.reload()
-        self._take_searcher()
+        for row, text in added:
+            writer.add_document(_entry(row, text))
+        stamp = tantivy.Document()
+        stamp.add_unsigned("generation", generation)
+        writer.add_document(stamp)
+        writer.commit()
+        writer.garbage_collect_files()
 
     def search(self, query: str, k: int, allowed: np.ndarray | None = None) -> list[Scored]:
         """Return at most k (row, BM25 score), best first, equal scores by row; none where no term is shared.
@@ -140,13 +168,33 @@ class Lexical:
         self._path.mkdir(parents=True)
         return _open(self._path)
 
+    def _check_files(self, path: Path) -> None:
+        """Check every file of the last commit against the checksum tantivy put at its end, each file once.
+
+        Raises:
+            ValueError: one is broken. OSError, LookupError, struct.error: or missing, or nothing of the kind.
+        """
+        segments = json.loads((path / "meta.json").read_bytes())["segments"]
+        for segment in segments:
+            for file in path.glob(f"{segment['segment_id'].replace('-', '')}.*"):
+                if file.name in self._checked:
+                    continue
+                data = file.read_bytes()
+                length, magic = _TAIL.unpack(data[-_TAIL.size :])
+                footer = json.loads(data[-_TAIL.size - length : -_TAIL.size]) if magic == _MAGIC else {}
+                if footer.get("crc") != zlib.crc32(memoryview(data)[: -_TAIL.size - length]):
+                    raise ValueError(f"{file} is broken")
+                self._checked.add(file.name)
+
     def _take_searcher(self) -> None:
         import tantivy
 
         searcher = self._index.searcher()
         hits = searcher.search(tantivy.Query.exists_query("generation"), 1).hits
         values = searcher.fast_field_values("generation", [address for _, address in hits])
-        self._searcher, self.generation = searcher, int(values[0]) if values else -1
+        if not values:
+            raise ValueError("the lexical index has no generation")
+        self._searcher, self.generation = searcher, int(values[0])
 
 
 def _schema() -> Any:
