@@ -70,16 +70,23 @@ def test_names(path: Path) -> None:
     assert not found, f"{path}: {found} says nothing; name the thing"
 
 
+def _swallows(handler: ast.ExceptHandler) -> bool:
+    """Tell whether a handler catches everything and does not raise again (clean-up and translation do)."""
+    broad = handler.type is None or (
+        isinstance(handler.type, ast.Name) and handler.type.id in ("Exception", "BaseException")
+    )
+    return broad and not any(isinstance(node, ast.Raise) for node in ast.walk(handler))
+
+
 def test_broad_except_only_at_the_edge() -> None:
-    allowed = {"app/cli.py", "ingest/pipeline.py", "eval/run.py"}
-    found = set()
-    for path in SOURCES:
-        for node in ast.walk(_tree(path)):
-            if isinstance(node, ast.ExceptHandler):
-                broad = node.type is None or (isinstance(node.type, ast.Name) and "Exception" in node.type.id[-9:])
-                if broad and (node.type is None or node.type.id in ("Exception", "BaseException")):  # type: ignore[attr-defined]
-                    found.add(str(path.relative_to(ROOT)))
-    assert found <= allowed, f"broad except in {sorted(found - allowed)}"
+    edges = {"app/cli.py", "ingest/pipeline.py", "eval/run.py"}  # the command line; a document or example of a batch
+    found = {
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        if any(isinstance(node, ast.ExceptHandler) and _swallows(node) for node in ast.walk(_tree(path)))
+    }
+    inner = {name for name in found - edges if not name.startswith("app/web/")}  # a page is an edge, too
+    assert not inner, f"broad except in {sorted(inner)}"
 
 
 @pytest.mark.parametrize("path", EVERYTHING, ids=lambda path: str(path.relative_to(ROOT)))
