@@ -77,7 +77,7 @@ class Contents:
     def rows(self, where: Where | None = None) -> np.ndarray:
         """Return the rows that match a filter (None: all), ascending, int64."""
         sql, parameters = condition(where or {})
-        found = self._db.execute(f"SELECT c.row {_FROM} WHERE {sql} ORDER BY c.row", parameters)
+        found = self._db.execute(f"SELECT c.row FROM chunks c WHERE {sql} ORDER BY c.row", parameters)
         return np.fromiter((row for (row,) in found), dtype=np.int64)
 
     def passages(self, ranked: Sequence[tuple[int, float]], retriever: str) -> list[Passage]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from rag.folder import write_atomic
+from rag.folder import replacing
 
 Scored = tuple[int, float]
 _FOOTER: Final = struct.Struct("<8sQQI")
@@ -133,7 +133,10 @@ class Dense:
             flags[allowed] = True
             bitmap = np.packbits(flags, bitorder="little")
             parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bitmap))
+        threads = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(1)  # one query is scanned by one thread in any case; idle ones would only spin
         scores, rows = self._index.search(query, min(k, len(self)), params=parameters)
+        faiss.omp_set_num_threads(threads)
         found = [(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True) if row >= 0]
         return sorted(found, key=lambda item: (-item[1], item[0]))
 
@@ -148,11 +151,16 @@ class Dense:
 
 
 def _write(file: Path, index: Any, generation: int) -> None:
-    faiss = _faiss()
-
-    body = faiss.serialize_index(index).data
-    footer = _FOOTER.pack(_MAGIC, generation, body.nbytes, zlib.crc32(body))
-    write_atomic(file, body, footer)
+    with replacing(file) as temporary:
+        try:
+            _faiss().write_index(index, str(temporary))
+        except RuntimeError as error:  # how FAISS reports the system's errors
+            raise OSError(f"dense index: {error}") from error
+        with temporary.open("r+b") as stream:
+            checksum = 0
+            while block := stream.read(1 << 20):
+                checksum = zlib.crc32(block, checksum)
+            stream.write(_FOOTER.pack(_MAGIC, generation, stream.tell(), checksum))
 
 
 def _stamp(file: Path) -> int | None:

@@ -14,14 +14,22 @@ from pathlib import Path
 from rag.errors import LockedError, StoreError
 
 
-def write_atomic(target: Path, *parts: bytes | memoryview) -> None:
-    """Write a file so that others see the old one or the new one, whole: write, fsync, rename, fsync the folder."""
+def write_atomic(target: Path, data: bytes) -> None:
+    """Write a file so that others see the old one or the new one, whole."""
+    with replacing(target) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give a path to write to; afterwards its file takes the place of `target`: fsync, rename, fsync the folder.
+
+    When the block fails, `target` stays as it was.
+    """
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
     try:
-        with temporary.open("wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
     except BaseException:

@@ -1,4 +1,4 @@
-"""A metadata filter as SQL over the chunks (`c`) and documents (`d`) of a collection.
+"""A metadata filter as SQL over the chunks (`c`) of a collection.
 
 A key is looked for among the built-in names and in the metadata, the chunk's own before the document's; every key must
 match, with any of its values. Numbers and strings that spell them are equal: 2022, 2022.0 and "2022". A key that
@@ -14,13 +14,8 @@ from typing import Final
 from rag.errors import UserError
 from rag.schema import Scalar, Where
 
-_BUILT_IN: Final = {
-    "language": "d.language",
-    "title": "d.title",
-    "doc_id": "d.id",
-    "page": "c.page",
-    "kind": "c.kind",
-}
+_OF_DOCUMENT: Final = {"language": "language", "title": "title", "doc_id": "id"}
+_OF_CHUNK: Final = {"page": "c.page", "kind": "c.kind"}
 
 
 def condition(where: Where) -> tuple[str, list[Scalar]]:
@@ -45,15 +40,20 @@ def _term(key: str, values: list[Scalar]) -> tuple[str, list[Scalar]]:
     forms = list(dict.fromkeys((type(form), form) for value in values for form in _forms(value)))
     bound: list[Scalar] = [form for _, form in forms]
     marks = ",".join("?" * len(bound))
-    looked_up = "COALESCE(c.metadata ->> ?, d.metadata ->> ?)"
-    choices: list[tuple[str, list[Scalar]]] = [(f"{looked_up} IN ({marks})", [key, key, *bound])]
-    if None in values:
-        choices.append((f"{looked_up} IS NULL", [key, key]))
-    if key in _BUILT_IN:
-        choices.append((f"{_BUILT_IN[key]} IN ({marks})", bound))
+    either = " OR metadata ->> ? IS NULL" if None in values else ""
+    documents, found = f"metadata ->> ? IN ({marks}){either}", [key, *bound, *([key] if either else [])]
+    if key in _OF_DOCUMENT:
+        documents, found = f"{documents} OR {_OF_DOCUMENT[key]} IN ({marks})", [*found, *bound]
     if key == "source":
-        choices.append((f"d.number IN (SELECT document FROM sources WHERE source IN ({marks}))", bound))
-    return f"({' OR '.join(sql for sql, _ in choices)})", [value for _, part in choices for value in part]
+        documents = f"{documents} OR number IN (SELECT document FROM sources WHERE source IN ({marks}))"
+        found = [*found, *bound]
+    own = "c.metadata IS NOT NULL AND c.metadata ->> ? IS NOT NULL"
+    term = f"CASE WHEN {own} THEN c.metadata ->> ? IN ({marks}) "
+    term += f"ELSE c.document IN (SELECT number FROM documents WHERE {documents}) END"
+    parameters = [key, key, *bound, *found]
+    if key in _OF_CHUNK:
+        return f"({_OF_CHUNK[key]} IN ({marks}) OR {term})", [*bound, *parameters]
+    return f"({term})", parameters
 
 
 def _forms(value: Scalar) -> list[Scalar]:

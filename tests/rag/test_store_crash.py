@@ -204,7 +204,7 @@ def full(*_: object) -> None:
 
 
 def test_disk_full_while_writing_the_legs(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for target, name in ((rag.dense, "write_atomic"), (rag.manifest, "write_atomic"), (Lexical, "update")):
+    for target, name in ((rag.dense, "_write"), (rag.manifest, "write_atomic"), (Lexical, "update")):
         with Collection.open(filled, FakeEmbedder(), writable=True) as collection, monkeypatch.context() as patch:
             collection.add(*document(f"Full {name} disk", f"{target.__name__}.txt"))
             patch.setattr(target, name, full)
