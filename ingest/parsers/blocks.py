@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from ingest.parsers.table import Grid, write_table
+from ingest.parsers.grid import Grid
+from ingest.parsers.table import write_table
 from rag.errors import DocumentError
 from rag.language import detect_language
 from rag.schema import Document, Scalar, Table
 
-_YEAR = re.compile(r"(?<![\d-])((?:19|20)\d{2})(?![\d-])")
+_YEAR = re.compile(r"(?<!\d)(?<!\d-)((?:19|20)\d{2})(?!\d)(?!-\d)")
+_FILING = re.compile(r"10-?K|10-?Q|8-?K|EARNINGS|ANNUAL|年报|年度报告", re.IGNORECASE)
+_ZH_COMPANY = re.compile(r"[\u4e00-\u9fff（）()]{2,30}(?:公司|集团|银行)")
 _TITLE_YEAR = re.compile(r"(?<![\d-])((?:19|20)\d{2})\s*年|\b(?:FY|fiscal(?: year)?)[ ']?((?:19|20)\d{2})(?!\d)", re.I)
 
 
@@ -154,7 +157,17 @@ def guess_metadata(source: str, title: str) -> dict[str, Scalar]:
     if year is None:
         return {}
     fields: dict[str, Scalar] = {"year": int(year)}
-    head = name[: found.start()].strip(" _-") if found else ""
-    if re.search(r"10-?K|10-?Q|8-?K|EARNINGS|ANNUAL|年报|年度报告", name, re.I) and re.search(r"[^\W\d]", head):
-        fields["organisation"] = head.replace("_", " ")
+    if _FILING.search(name):
+        organisation = _organisation(name[: found.start()] if found else "")
+        if organisation:
+            fields["organisation"] = organisation
     return fields
+
+
+def _organisation(head: str) -> str:
+    """Return the name that stands before the year in the file name of a filing: "3M" in "3M_2018_10K"."""
+    chinese = _ZH_COMPANY.search(head)
+    if chinese:
+        return chinese.group()
+    bare = head.strip(" _-")
+    return "" if re.search(r"\d{4}", bare) or not re.search(r"[^\W\d_]", bare) else bare.replace("_", " ")

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from ingest.clean import clean_line
 from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
-from ingest.parsers.table import Grid, is_value
+from ingest.parsers.grid import Grid, is_value, is_year
 
 DROPPED = re.compile(
     "script|style|noscript|template|head|nav|svg|iframe|object|button|select|form|input|textarea|ix:header"
@@ -188,7 +188,7 @@ def _grid(rows: list[list[Any]]) -> tuple[list[list[str]], int]:
             text = clean_line(_words(cell))
             down = _span(cell, "rowspan")
             for step in range(_span(cell, "colspan")):
-                shown = text if step == 0 or not is_value(text) else ""
+                shown = text if step == 0 or is_year(text) or not is_value(text) else ""
                 if down > 1:
                     hanging[len(line)] = (down - 1, shown)
                 line.append(shown)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ingest.clean import clean_line, clean_lines
 from ingest.parsers.blocks import Block, Prose, Title
-from ingest.parsers.table import Grid
+from ingest.parsers.grid import Grid
 
 
 def markdown_blocks(text: str) -> Iterator[Block]:

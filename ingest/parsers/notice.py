@@ -32,10 +32,12 @@ _PERIOD = re.compile(
 _YEAR_END = re.compile(r"\b(?:years?|fiscal|annual|52|53)\b", re.IGNORECASE)
 _RELATIVE = re.compile(r"本期|上期|期末|期初|本年|上年|年初|年末|current|prior|previous", re.IGNORECASE)
 _NOTICE = re.compile(
-    r"[(（\[]?\s*(?:单位|單位|金额单位|币种|幣種)\s*[:：][^|]*?(?:元|股|%|％)(?:\s*(?:币种|幣種)\s*[:：]\s*\S+)?\s*[)）\]]?"
-    r"|[(（\[][^()（）]*(?:\b(?:thousand|million|billion)s?\b|['’ ]000|单位|[万千亿億萬仟]元)"
+    r"[(（\[][^()（）]*(?:\b(?:thousand|million|billion)s?\b|['’ ]000|单位|單位|[万千亿億萬仟]元)"
     r"[^()（）]*(?:\([^()]*\)[^()]*)?[)）\]]"
-    r"|\b(?:amounts?\s+|dollars\s+|u\.s\.\s+dollars\s+|\$\s*|expressed\s+|tabular\s+)*(?:in\s+)(?:u\.?s\.?\s*)?\$?\s*(?:thousands|millions|billions)"
+    r"|(?:单位|單位|金额单位)\s*[:：][^|]*?(?:元|股|%|％)(?:\s*(?:币种|幣種)\s*[:：]\s*\S+)?"
+    r"|(?:币种|幣種)\s*[:：]\s*[^\s|]+"
+    r"|\b(?:amounts?\s+|dollars\s+|u\.s\.\s+dollars\s+|\$\s*|expressed\s+|tabular\s+)*"
+    r"(?:in\s+)(?:u\.?s\.?\s*)?\$?\s*(?:thousands|millions|billions)"
     r"(?:\s+of\s+(?:u\.?s\.?\s+)?dollars)?(?:,?\s+except\s+[^|]*)?",
     re.IGNORECASE,
 )
@@ -113,6 +115,8 @@ def measure_of(notice: Notice, label: str, column: str, text: str) -> Measure:
         return Measure("times")
     own_scale, own_unit, own_currency = find_scale(column)
     scale = own_scale if own_scale != 1 else notice.scale
+    if scale == 1 and "(" in label:  # "Net sales (millions)"
+        scale = find_scale(label.split(" – ")[-1])[0]
     currency = own_currency or notice.currency
     money = any(sign in text for sign in "$€£¥￥")
     if not money and (_SHARES.search(label) or _SHARES.search(column)) and not _PER_SHARE_ONLY.search(label):

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from ingest.clean import clean_line, clean_lines
 from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
-from ingest.parsers.table import Grid, is_value
+from ingest.parsers.grid import Grid, is_value
 from rag.errors import DocumentError
 
 MAX_UNPACKED = 1_500_000_000  # bytes of all parts of an archive together

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.clean import clean_line
+from ingest.clean import clean_line, close_han_gaps
 
 GAP = 0.72  # of the line height: a wider gap between two characters starts a new piece
 SPACE = 0.12  # of the line height: two runs closer than this belong to one word
+FALSE_BLANK = 0.04  # of the line height: a blank between characters closer than this is none
 _MIN_RUN = 2.5  # mean characters a run on a page set upright; below it the page is taken in PDFium's own order
 
 Boxes = npt.NDArray[np.float32]  # (n, 4): left, top, right, bottom
@@ -33,12 +34,13 @@ class Piece:
 
 @dataclass(slots=True)
 class Line:
-    """All pieces on one baseline, from left to right. `height` is that of its tallest font."""
+    """All pieces on one baseline, from left to right; `right` is the right edge of the column of text it stands in."""
 
     pieces: list[Piece]
     bottom: float
     top: float
     bold: bool = False
+    right: float = 0.0
     text: str = field(default="")
 
     def __post_init__(self) -> None:
@@ -144,6 +146,7 @@ def _runs(text: str, codes: npt.NDArray[np.uint32], boxes: Boxes) -> list[_Run]:
     gap = left[1:] - right[:-1]
     overlap = np.minimum(top[1:], top[:-1]) - np.maximum(bottom[1:], bottom[:-1])
     cut = (gap > GAP * tall) | (gap < -1.5 * tall) | (overlap < 0.4 * np.minimum(height[1:], height[:-1]))
+    text = _without_false_blanks(text, index, ~cut & (gap < FALSE_BLANK * tall))
     starts = np.concatenate(([0], np.flatnonzero(cut) + 1))
     ends = np.concatenate((starts[1:], [len(index)]))
     x0, x1 = np.minimum.reduceat(left, starts), np.maximum.reduceat(right, starts)
@@ -155,10 +158,21 @@ def _runs(text: str, codes: npt.NDArray[np.uint32], boxes: Boxes) -> list[_Run]:
     ):
         piece = text[values[4] : values[5] + 1]
         soft = piece.endswith("\x02")
-        piece = clean_line(piece)
+        piece = close_han_gaps(clean_line(piece))
         if piece or soft:
             runs.append(_Run(piece + ("\x02" if soft else ""), *values))
     return runs
+
+
+def _without_false_blanks(text: str, index: npt.NDArray[np.intp], tight: npt.NDArray[np.bool_]) -> str:
+    """Mark blanks that PDFium sees where no room is ("Incom e") by NUL, which is cleaned away later."""
+    false = index[:-1][tight & (np.diff(index) == 2)] + 1
+    if not len(false):
+        return text
+    chars = list(text)
+    for i in false.tolist():
+        chars[i] = "\x00"
+    return "".join(chars)
 
 
 def _lines(runs: list[_Run], textpage: Any, raw: Any) -> list[Line]:

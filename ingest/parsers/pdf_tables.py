@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from ingest.parsers.grid import is_value, is_year
 from ingest.parsers.pdf_lines import Line, Piece
-from ingest.parsers.table import Grid, is_value, is_year
 from rag.numbers import find_scale, parse_number
 
-MAX_HEAD = 7
+MAX_HEAD = 7  # lines that may head the columns
+MAX_PENDING = 15  # labels in a row without a number: balance sheets list empty items
 _LEADERS = re.compile(r"\s*(?:\.\s?){4,}\s*|\s*…{2,}\s*|\s*_{4,}\s*")
 _SIGN = re.compile(r"(?:US|HK|NT)?[$€£¥￥]\(?|\(")
 _TAIL = re.compile(r"\)?\s?%|\)|\)%|pts?|bps|x")
+_NUMBER = re.compile(r"[$€£¥]?\s?\(?\s?\d[\d.,]*\)?(?:\s?%)?\)?|[$€£¥]|[-–—]+")
 _ONLY_NUMBERS = re.compile(r"[\d.,()$%€£¥\-–—\s]+")
-_YEARS_ROW = re.compile(r"(?:FY\s?)?(?:19|20)\d{2}|[12]\d{3}\s*年(?:度|末)?")
-_PROSE_END = re.compile(r"[.;。；]$")
+_PROSE_END = re.compile(r"[.。]$")
 
 
 @dataclass(slots=True)
@@ -57,12 +58,12 @@ class Region:
 
 def read_row(line: Line) -> Row:
     """Split a line into label and trailing number cells; signs that stand apart are put to their numbers."""
-    pieces = [part for piece in line.pieces for part in _split(piece)]
+    pieces = [part for piece in line.pieces for part in split_piece(piece)]
     merged: list[Piece] = []
     sign: Piece | None = None
     for piece in pieces:
         if sign is not None:
-            piece = Piece(sign.text + piece.text, sign.x0, piece.x1)
+            piece = Piece(sign.text + piece.text, piece.x0, piece.x1)
             sign = None
         if _SIGN.fullmatch(piece.text):
             sign = piece
@@ -78,14 +79,14 @@ def read_row(line: Line) -> Row:
     return Row(line, merged[:count], merged[count:])
 
 
-def _split(piece: Piece) -> list[Piece]:
+def split_piece(piece: Piece) -> list[Piece]:
     """Cut dot leaders, and pieces that are several numbers in a row, into parts; places by share of characters."""
     text = piece.text
     if "...." in text or ". . ." in text or "……" in text or "____" in text:
         parts = [part for part in _LEADERS.split(text) if part]
-    elif " " in text and _ONLY_NUMBERS.fullmatch(text) and parse_number(text) is None:
-        parts = re.sub(r"([$€£¥(])\s+", r"\1", text).split(" ")
-        if len(parts) < 2 or sum(parse_number(part) is not None for part in parts) < 2:
+    elif " " in text and _ONLY_NUMBERS.fullmatch(text) and not is_value(text):
+        parts = _NUMBER.findall(text)
+        if len(parts) < 2:
             return [piece]
     else:
         return [piece]
@@ -132,18 +133,23 @@ def _grow(rows: Sequence[Row], start: int) -> tuple[Region | None, int]:
             break
         if row.cells and not row.is_head and _fit(region, row):
             end, pending = i + 1, 0
-        elif row.cells or not region.columns or row.line.x1 > region.left + 4 or pending >= 3 or _is_prose(row, region):
+        elif row.cells or not region.columns or not _is_label(row, region, pending):
             break
         else:
             pending += 1
     if not region.columns:
         return None, start
+    if end < len(rows) and _is_rest(rows[end], rows[end - 1], region):
+        end += 1
     region.rows = list(rows[start:end])
     numbers = [row for row in region.rows if row.cells]
     strong = sum(len(row.cells) >= 2 for row in numbers)
-    if (strong < 1 or len(numbers) < 2) if len(region.columns) > 1 else (len(numbers) < 3 or _is_contents(numbers)):
-        return None, start
-    return region, end
+    headed = start > 0 and rows[start - 1].is_head and len(rows[start - 1].cells) >= 2
+    if len(region.columns) > 1:
+        found = strong > 0 and len(numbers) >= 2 - headed
+    else:
+        found = len(numbers) >= 3 and not _is_contents(numbers)
+    return (region, end) if found else (None, start)
 
 
 def _weak(row: Row) -> bool:
@@ -155,9 +161,21 @@ def _weak(row: Row) -> bool:
     )
 
 
-def _is_prose(row: Row, region: Region) -> bool:
-    """Tell whether a line without numbers is a sentence rather than a label."""
-    return len(row.line.text) > 90 or (_PROSE_END.search(row.line.text) is not None and len(row.line.text) > 40)
+def _is_label(row: Row, region: Region, pending: int) -> bool:
+    """Tell whether a line without numbers is a label rather than a sentence; short ones may stand in long runs."""
+    text = row.line.text
+    if row.line.x1 > region.left + 4 or len(text) > 140 or (_PROSE_END.search(text) and len(text) > 40):
+        return False
+    return pending < MAX_PENDING and (pending < 3 or len(text) < 40)
+
+
+def _is_rest(row: Row, last: Row, region: Region) -> bool:
+    """Tell whether the line behind the last numbers is the rest of their wrapped label."""
+    if row.cells or not last.label or row.line.x1 > region.left or len(row.line.text) > 40:
+        return False
+    close = last.line.bottom - row.line.top < 0.35 * row.line.height
+    long = last.label[0].x1 > 0.75 * region.left
+    return close and long and (row.line.text[0].islower() or not row.line.text.isascii())
 
 
 def _is_contents(rows: Sequence[Row]) -> bool:
@@ -195,18 +213,20 @@ def _head(rows: Sequence[Row], start: int, floor: int, region: Region) -> int:
     height = rows[start].line.height
     below = rows[start].line.top
     sections = 1
-    for i in range(start - 1, max(floor, start - MAX_HEAD) - 1, -1):
+    for i in range(start - 1, max(floor, start - MAX_HEAD - MAX_PENDING) - 1, -1):
         line = rows[i].line
         if line.bottom - below > 2.8 * height or (rows[i].cells and not rows[i].is_head):
             break
         heading = [p for p in line.pieces if p.x1 > region.left - 2 * height]
-        section = line.x1 < region.left and len(line.text) < 70 and start - i <= sections
+        section = start - i <= sections and _opens_section(rows, i, start, region)
         sections += section
         spread = len(line.pieces) > 1 or line.x0 > region.left - 5 * height
         notice = find_scale(line.text)[0] != 1 and len(line.text) < 90
         if not (heading and spread) and not section and not notice:
             break
         if spread and len(line.pieces) == 1 and _covers_page(line, region):
+            break
+        if not section and start - sections - i >= MAX_HEAD:
             break
         first, below = i, line.top
     head = list(rows[first:start])
@@ -216,94 +236,25 @@ def _head(rows: Sequence[Row], start: int, floor: int, region: Region) -> int:
     return first
 
 
+def _opens_section(rows: Sequence[Row], i: int, start: int, region: Region) -> bool:
+    """Tell whether line i, above the first row, opens a section; below a heading it may reach over the columns."""
+    line = rows[i].line
+    if line.x1 < region.left and len(line.text) < 70:
+        return True
+    above = rows[i - 1] if i else None
+    heads = above is not None and (above.is_head or len(above.line.pieces) > 1)
+    alone = len(line.pieces) == 1 and line.x0 <= rows[start].line.x0 + 1
+    return heads and alone and len(line.text) < 100 and not _PROSE_END.search(line.text)
+
+
 def _is_section(row: Row, region: Region) -> bool:
     """Tell whether a line above the first row opens a section ("Revenue:") rather than heads columns."""
-    return not row.cells and row.line.x1 < region.left and find_scale(row.line.text)[0] == 1
+    line = row.line
+    alone = len(line.pieces) == 1 and line.x0 < region.left - 5 * line.height
+    return not row.cells and (line.x1 < region.left or alone) and find_scale(line.text)[0] == 1
 
 
 def _covers_page(line: Line, region: Region) -> bool:
     """Tell whether a lone piece is a title over the whole table rather than a heading over its columns."""
     middle = (line.x0 + line.x1) / 2
-    return middle < region.left or line.x0 < region.left - 0.5 * (line.x1 - line.x0)
-
-
-def to_grid(
-    region: Region, *, caption: str, notes: Sequence[str], page: int | None, head_of: Region | None = None
-) -> Grid:
-    """Write a region as a grid: the label first, then one cell a column. `head_of` is the table it goes on from."""
-    grid: list[list[str]] = []
-    indents: list[float] = []
-    for line in (head_of or region).head:
-        grid.append(_head_cells(line, head_of or region))
-        indents.append(line.x0)
-    heads = len(grid)
-    carry: Row | None = None
-    for row in region.rows:
-        cells = [""] * len(region.columns)
-        for cell in row.cells:
-            cells[_column(region, cell)] = cell.text
-        label = " ".join(piece.text for piece in row.label)
-        x0 = row.label[0].x0 if row.label else row.line.x0
-        if carry is not None and _continues(carry, row):
-            label, x0 = f"{grid.pop()[0]} {label}", indents.pop()
-        grid.append([label, *cells])
-        indents.append(x0)
-        carry = None if row.cells else row
-    seen = (head_of or region).currency
-    region.currency = next((c.text[0] for r in region.rows for c in r.cells if c.text[0] in "$€£¥￥"), seen)
-    return Grid(grid, caption=caption, notes=notes, header_rows=heads, indents=indents, page=page, currency=seen)
-
-
-def _continues(carry: Row, row: Row) -> bool:
-    """Tell whether a label goes on from the line before, which holds no number."""
-    head, tail = carry.line, row.label[0].text if row.label else ""
-    if head.text.rstrip().endswith((":", "：")) or not tail:
-        return False
-    close = head.bottom - row.line.top < 0.5 * row.line.height
-    return close and (
-        tail[0].islower() or tail[0] in "(–-" or head.text.endswith((",", "-", " and", " of", " to", " the"))
-    )
-
-
-def _column(region: Region, piece: Piece) -> int:
-    middle = (piece.x0 + piece.x1) / 2
-    return min(range(len(region.columns)), key=lambda j: abs(sum(region.columns[j]) / 2 - middle))
-
-
-def _head_cells(line: Line, region: Region) -> list[str]:
-    """Give each heading piece to the columns it stands over; a lone one in the middle belongs to all of them."""
-    count = len(region.columns)
-    cells = [""] * count
-    label: list[str] = []
-    heads: list[Piece] = []
-    edge = region.left - 2 * line.height
-    for piece in line.pieces:
-        if piece.x1 <= edge or (piece.x0 + piece.x1) / 2 < edge:
-            label.append(piece.text)
-        else:
-            heads.extend(_split(piece))
-    middles = [(x0 + x1) / 2 for x0, x1 in region.columns]
-    if len(heads) == 1 and count > 1:
-        middle, whole = (heads[0].x0 + heads[0].x1) / 2, (region.columns[0][0] + region.columns[-1][1]) / 2
-        span = region.columns[-1][1] - region.columns[0][0]
-        over = [j for j, m in enumerate(middles) if heads[0].x0 - 4 <= m <= heads[0].x1 + 4]
-        chosen = range(count) if abs(middle - whole) < 0.1 * span or not over else over
-        for j in chosen:
-            cells[j] = heads[0].text
-    elif heads and len(heads) < count:
-        for j, m in enumerate(middles):
-            nearest = min(heads, key=lambda p: abs((p.x0 + p.x1) / 2 - m))
-            step = span_of(heads)
-            if abs((nearest.x0 + nearest.x1) / 2 - m) <= max(step * 0.6, (nearest.x1 - nearest.x0) / 2 + 4):
-                cells[j] = nearest.text
-    else:
-        for piece in heads:
-            j = _column(region, piece)
-            cells[j] = f"{cells[j]} {piece.text}".strip()
-    return [" ".join(label), *cells]
-
-
-def span_of(heads: Sequence[Piece]) -> float:
-    """Return the mean distance between the middles of neighbouring headings."""
-    middles = [(p.x0 + p.x1) / 2 for p in heads]
-    return (middles[-1] - middles[0]) / (len(middles) - 1) if len(middles) > 1 else 0.0
+    return middle < region.left - 3 * line.height or line.x0 < region.left - 0.5 * (line.x1 - line.x0)

@@ -10,39 +10,19 @@ What grid a file holds is the parsers' business; what the words of a grid mean i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ingest.clean import clean_line
-from ingest.parsers.notice import Notice, annotate, measure_of, period_of, read_notice, strip_notice
+from ingest.parsers.grid import Grid, find_header, merge_signs
+from ingest.parsers.notice import Measure, Notice, annotate, measure_of, period_of, read_notice, strip_notice
 from rag.numbers import parse_number
 from rag.schema import Cell, Table
 
 MAX_CAPTION = 110  # characters: the caption is repeated in every row, so it has to stay short
 MAX_SECTION = 80  # characters of section names put before a row label
-MAX_HEADER_ROWS = 6
-_OPEN = re.compile(r"(?:US|HK|NT|A|C|S)?[$€£¥￥]|\(|RMB|[$€£¥]\s?\(")
-_CLOSE = re.compile(r"\)|%|\)\s?%|\)\)|pts?|x")
-_DASH = re.compile(r"[-–—―‒]+|n/?[am]\.?|nm|不适用|\*+", re.IGNORECASE)
-_YEAR = re.compile(r"(?:FY\s?)?(?:19|20)\d{2}(?:E|A|\s*\([a-z0-9]\)|\s*年度?|\*)?", re.IGNORECASE)
+_MONEY = re.compile(r"\(?(?:US|HK|NT|A|C|S)?[$€£¥￥]|RMB")
+_DATE_GAP = re.compile(r"(?<=\d)\s+(?=[年月日])|(?<=[年月])\s+(?=\d)")
 _TOTAL = re.compile(r"total|net|合计|总计|小计", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table as found: rows of cell texts. `notes` is nearby text that may name unit and scale.
-
-    `indents[i]` is how far the label of row i is set in (any unit); `header_rows` None means: find out; `currency` is
-    the sign of the table that this one goes on from.
-    """
-
-    rows: Sequence[Sequence[str]]
-    caption: str = ""
-    notes: Sequence[str] = ()
-    header_rows: int | None = None
-    indents: Sequence[float] = ()
-    page: int | None = None
-    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +35,10 @@ class WrittenTable:
 
 @dataclass(slots=True)
 class _Shape:
-    """A grid tidied up: `labels[j]` names column j, `short[j]` is what is printed before its values."""
+    """A grid tidied up: `labels[j]` names column j, `short[j]` is what is printed before its values.
+
+    `rates` are the columns of percentages, also where only the first value shows the sign.
+    """
 
     head: list[list[str]]
     body: list[list[str]]
@@ -64,16 +47,7 @@ class _Shape:
     notice: Notice
     labels: list[str] = field(default_factory=list)
     short: list[str] = field(default_factory=list)
-
-
-def is_value(text: str) -> bool:
-    """Tell whether a cell holds a number or a sign for none (a dash, "N/A")."""
-    return bool(text) and (parse_number(text) is not None or _DASH.fullmatch(text) is not None)
-
-
-def is_year(text: str) -> bool:
-    """Tell whether a cell is a year standing as a heading: "2022", "FY2022", "2022年"."""
-    return _YEAR.fullmatch(text.strip()) is not None
+    rates: set[int] = field(default_factory=set)
 
 
 def write_table(grid: Grid, start: int) -> WrittenTable | None:
@@ -157,7 +131,10 @@ def _write_row(
 ) -> tuple[str, tuple[Cell, ...]]:
     """Return the line of one row and its cells, whose offsets count from `start`."""
     label = f"{section} – {row[0]}" if section and row[0] else section or row[0]
-    measures = [measure_of(shape.notice, label, shape.labels[j], text) for j, text in enumerate(row)]
+    measures = [
+        Measure("percent") if j in shape.rates else measure_of(shape.notice, label, shape.labels[j], text)
+        for j, text in enumerate(row)
+    ]
     valued = [m for m, text in zip(measures[1:], row[1:], strict=True) if parse_number(text) is not None]
     note = annotate(valued, f"{shape.caption}{label}")
     lead = f"{shape.caption}{note}" if shape.caption else note.strip(" ()（）")
@@ -184,76 +161,34 @@ def _shape(grid: Grid) -> _Shape | None:
     rows = [row + [""] * (width - len(row)) for row in rows]
     indents = [*grid.indents, *[0.0] * (len(rows) - len(grid.indents))]
     kept = [i for i, row in enumerate(rows) if any(row)]
-    rows, indents = _merge_signs([rows[i] for i in kept]), [indents[i] for i in kept]
+    rows, indents = merge_signs([rows[i] for i in kept]), [indents[i] for i in kept]
     if not rows or not rows[0]:
         return None
     titles: list[str] = []
     count = 0
     if grid.header_rows is None:
-        titles, count = _find_header(rows)
+        titles, count = find_header(rows)
     else:
         count = grid.header_rows - (len(grid.rows) - len(rows) if grid.header_rows else 0)
         count = min(max(count, 0), len(rows) - 1)
     head, body = rows[len(titles) : len(titles) + count], rows[len(titles) + count :]
     indents = indents[len(titles) + count :]
     caption = clean_line(grid.caption) or " ".join(t for t in titles if strip_notice(t))
-    currency_seen = " ".join(cell for row in body[:12] for cell in row[1:] if _OPEN.match(cell))[:60]
-    currency_seen = currency_seen or grid.currency
+    money = [cell for row in body for cell in row[1:] if _MONEY.match(cell)]
+    rates = sum(cell.endswith("%") for row in body for cell in row[1:])
+    currency_seen = " ".join(money[:3]) or grid.currency if rates <= len(money) or not money else ""
     notice = read_notice([*(row[0] for row in head), *titles, grid.caption, *grid.notes], currency_seen)
     shape = _Shape(head, body, indents, "", notice)
     _name_columns(shape)
+    shape.rates = {j for j in range(1, len(shape.labels)) if _is_rate([row[j] for row in body])}
     shape.caption = _caption(caption, shape)
     return shape
 
 
-def _merge_signs(rows: list[list[str]]) -> list[list[str]]:
-    """Put "$", ")" and "%" that stand in cells or columns of their own to their numbers; drop empty columns."""
-    for row in rows:
-        for j, text in enumerate(row):
-            if j + 1 < len(row) and _OPEN.fullmatch(text) and (is_value(row[j + 1]) or row[j + 1].startswith("(")):
-                row[j], row[j + 1] = "", text + row[j + 1]
-            elif j and _CLOSE.fullmatch(text) and parse_number(row[j - 1]) is not None:
-                row[j - 1], row[j] = row[j - 1] + text, ""
-    columns = list(zip(*rows, strict=True))
-    kept: list[tuple[str, ...]] = []
-    for column in columns:
-        if not any(column):
-            continue
-        if kept and _same_column(kept[-1], column):
-            kept[-1] = tuple(a or b for a, b in zip(kept[-1], column, strict=True))
-        else:
-            kept.append(column)
-    return [list(row) for row in zip(*kept, strict=True)]
-
-
-def _same_column(left: tuple[str, ...], right: tuple[str, ...]) -> bool:
-    """Tell whether two neighbours are one column that spans split: never both filled, unless with the same text."""
-    both = [(a, b) for a, b in zip(left, right, strict=True) if a and b]
-    return bool(both) and all(a == b or _OPEN.fullmatch(a) for a, b in both)
-
-
-def _find_header(rows: list[list[str]]) -> tuple[list[str], int]:
-    """Return the title rows (one text across the whole row) and the number of header rows behind them."""
-    titles: list[str] = []
-    for row in rows[:MAX_HEADER_ROWS]:
-        distinct = {cell for cell in row if cell}
-        if (
-            len(distinct) != 1
-            or len(row) < 2
-            or is_value(next(iter(distinct)))
-            or (row[0] and row[1:] == [""] * len(row[1:]) and titles)
-        ):
-            break
-        titles.append(next(iter(distinct)))
-    rest = rows[len(titles) :]
-    if len(rest) < 2:
-        return (titles, 0) if rest else ([], 0)
-    for count, row in enumerate(rest[: MAX_HEADER_ROWS + 1]):
-        values = [cell for cell in row[1:] if cell]
-        if any(is_value(cell) and not is_year(cell) for cell in values):
-            return titles, count
-    full = all(rest[0][1:]) and not any(is_value(c) and not is_year(c) for c in rest[0])
-    return titles, 1 if full or not rest[0][0] else 0
+def _is_rate(column: list[str]) -> bool:
+    """Tell whether a column holds percentages: its first value shows the sign, and no value a currency or thousands."""
+    values = [text for text in column if parse_number(text) is not None]
+    return bool(values) and values[0].endswith("%") and not any(_MONEY.match(text) or "," in text for text in values)
 
 
 def _name_columns(shape: _Shape) -> None:
@@ -262,7 +197,7 @@ def _name_columns(shape: _Shape) -> None:
     for j in range(width):
         parts: list[str] = []
         for row in shape.head:
-            text = strip_notice(row[j]) if j < len(row) else ""
+            text = _DATE_GAP.sub("", strip_notice(row[j])) if j < len(row) else ""
             if text and (not parts or parts[-1] != text):
                 parts.append(text)
         shape.labels.append(" ".join(parts))

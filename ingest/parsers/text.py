@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from ingest.clean import clean_line, join_wrapped
 from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
-from ingest.parsers.table import Grid
+from ingest.parsers.grid import Grid
 from rag.errors import DocumentError
 
 PART_CHARS = 4_000_000  # of one document cut from a large text file: bounds memory

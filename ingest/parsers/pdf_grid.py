@@ -1,0 +1,190 @@
+"""A region of numbers becomes a grid: wrapped labels joined, headings given to the columns they stand over."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Sequence
+from itertools import pairwise
+
+from ingest.clean import join_wrapped
+from ingest.parsers.grid import Grid
+from ingest.parsers.pdf_lines import Piece
+from ingest.parsers.pdf_tables import Region, Row, split_piece
+
+HANGS = 2.0  # points: how much less than its first line the rest of a wrapped label may be set in
+_PERIOD = re.compile(r"ended|ending|months|weeks|years?|quarter|fiscal|as of|\d{4}|年|月", re.IGNORECASE)
+BARE = 15.0  # points: what leaving a column without a heading costs against misplacing one
+_GOES_ON = re.compile(r"(?:,|-|–|—| (?:and|or|of|to|the|in|for|from|by|with|on|net))$")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def to_grid(
+    region: Region, *, caption: str, notes: Sequence[str], page: int | None, head_of: Region | None = None
+) -> Grid:
+    """Write a region as a grid: the label first, then one cell a column. `head_of` is the table it goes on from."""
+    source = head_of or region
+    grid = _head_rows(source)
+    heads = len(grid)
+    indents = [line.x0 for line in source.head]
+    labels = _Labels(region)
+    for row, label, indent in labels.joined():
+        cells = [""] * len(region.columns)
+        for cell in row.cells:
+            cells[_column(region, cell)] = cell.text
+        grid.append([label, *cells])
+        indents.append(indent)
+    region.currency = next((c.text[0] for r in region.rows for c in r.cells if c.text[0] in "$€£¥￥"), source.currency)
+    return Grid(
+        grid, caption=caption, notes=notes, header_rows=heads, indents=indents, page=page, currency=source.currency
+    )
+
+
+class _Labels:
+    """The labels of a region, with those that were wrapped over several lines put together."""
+
+    def __init__(self, region: Region) -> None:
+        self.rows = region.rows
+        self.left = min((row.label[0].x0 for row in self.rows if row.label), default=0.0)
+        self.right = max((row.label[0].x1 for row in self.rows if row.label), default=0.0)
+        gaps = [a.line.bottom - b.line.top for a, b in pairwise(self.rows) if a.label and b.label]
+        self.gap = statistics.median(gaps) if gaps else 0.0
+
+    def joined(self) -> list[tuple[Row, str, float]]:
+        """Return (row, label, left edge of the label) of each row, in order."""
+        found: list[tuple[Row, str, float]] = []
+        last: Row | None = None
+        for row in self.rows:
+            label = " ".join(piece.text for piece in row.label)
+            indent = row.label[0].x0 if row.label else self.left
+            if last is not None and self._above(last, row):  # the numbers stand on this line, its label began above
+                _, above, indent = found.pop()
+                label = join_wrapped([above, label]) if label else above
+            elif last is not None and self._below(last, row):  # the label of the numbers above goes on here
+                holder, above, indent = found.pop()
+                found.append((holder, join_wrapped([above, label]), indent))
+                last = Row(row.line, row.label, holder.cells)
+                continue
+            found.append((row, label, indent))
+            last = row
+        return found
+
+    def _above(self, last: Row, row: Row) -> bool:
+        if last.cells or not last.label or last.line.text.endswith((":", "：")):
+            return False
+        gap = last.line.bottom - row.line.top
+        if not row.label:
+            return gap < 0.1 * row.line.height
+        return gap < 0.5 * row.line.height and self._wrapped(last, row)
+
+    def _below(self, last: Row, row: Row) -> bool:
+        if row.cells or not row.label or not last.cells:
+            return False
+        gap = last.line.bottom - row.line.top
+        if not last.label:
+            return gap < 0.1 * row.line.height
+        return gap < 0.5 * row.line.height and self._wrapped(last, row)
+
+    def _wrapped(self, last: Row, row: Row) -> bool:
+        """Tell whether the label of `row` is the rest of that of `last`."""
+        head, tail = last.label[0].text, row.label[0].text
+        if _HAN.search(head):
+            gap, hang = last.line.bottom - row.line.top, last.label[0].x0 - row.label[0].x0
+            full = self.right - last.label[0].x1 < 0.9 * last.line.height and len(last.label[0].text) > 4
+            return full and hang > -HANGS and (hang > HANGS or gap < self.gap - 0.3)
+        return tail[0].islower() or tail[0] in ")–" or _GOES_ON.search(head) is not None
+
+
+def _column(region: Region, piece: Piece) -> int:
+    middle = (piece.x0 + piece.x1) / 2
+    return min(range(len(region.columns)), key=lambda j: abs(sum(region.columns[j]) / 2 - middle))
+
+
+def _head_rows(region: Region) -> list[list[str]]:
+    """Return the heading lines as rows: the label's cell first, then one a column.
+
+    A line with a piece for each column tells how wide the columns are, which the numbers alone do not. Lines of one
+    piece come last: whether it heads all columns shows when the other lines leave one bare.
+    """
+    edge = region.left - 2 * (region.head[0].height if region.head else 0.0)
+    labels = [[p for p in line.pieces if p.x1 <= edge or (p.x0 + p.x1) / 2 < edge] for line in region.head]
+    heads = [
+        [part for p in line.pieces[len(own) :] for part in split_piece(p)]
+        for line, own in zip(region.head, labels, strict=True)
+    ]
+    columns = [(x0, x1) for x0, x1 in region.columns]
+    for pieces in heads:
+        if len(pieces) == len(columns):
+            both = zip(columns, pieces, strict=True)
+            columns = [(min(x0, p.x0), max(x1, p.x1)) for (x0, x1), p in both]
+    blocks = _blocks(heads, len(columns))
+    cells = [_give(pieces, columns, blocks) if len(pieces) != 1 else [] for pieces in heads]
+    bare = [j for j in range(len(columns)) if not any(row[j] for row in cells if row)]
+    rows = []
+    for own, pieces, row in zip(labels, heads, cells, strict=True):
+        if len(pieces) == 1:
+            row = _give_one(pieces[0], columns, bare if len(bare) < len(columns) else [], blocks)
+        rows.append([" ".join(piece.text for piece in own), *row])
+    return rows
+
+
+def _blocks(heads: Sequence[Sequence[Piece]], count: int) -> set[int]:
+    """Return where the columns may be parted by a heading above: anywhere, or between repeats of "2022 2021 2020"."""
+    for pieces in heads:
+        names = [piece.text for piece in pieces]
+        for size in range(2, count // 2 + 1):
+            if len(names) == count and names[-size:] == names[-2 * size : -size]:
+                first = count % size
+                return {*range(first + 1), *range(first, count + 1, size)}
+    return set(range(count + 1))
+
+
+def _give_one(piece: Piece, columns: Sequence[tuple[float, float]], bare: Sequence[int], blocks: set[int]) -> list[str]:
+    """Give a lone heading piece to the column without another heading that it stands at, else where it fits best."""
+    at = [j for j in bare if piece.x0 - 4 <= columns[j][1] and piece.x1 + 4 >= columns[j][0]]
+    return [piece.text if j in at else "" for j in range(len(columns))] if at else _give([piece], columns, blocks)
+
+
+def _give(heads: Sequence[Piece], columns: Sequence[tuple[float, float]], blocks: set[int]) -> list[str]:
+    """Give heading pieces to runs of columns, parted at `blocks`; each stands as near as can be over its run's middle.
+
+    "Three months | Six months" over four columns head two each. A column may stay bare, at the price of `BARE`; a run
+    of several columns has to be met twice as well. Words that stand close over single columns and name no period are
+    parts of their headings. Where there are more pieces than columns each goes to the nearest.
+    """
+    count = len(columns)
+    if len(heads) > count:
+        cells = [""] * count
+        for piece in heads:
+            j = min(range(count), key=lambda j: abs(sum(columns[j]) - piece.x0 - piece.x1))
+            cells[j] = f"{cells[j]} {piece.text}".strip()
+        return cells
+    if len(heads) == count:
+        return [piece.text for piece in heads]
+    single = [min(range(count), key=lambda j: abs(sum(columns[j]) - p.x0 - p.x1)) for p in heads]
+    near = all(abs(sum(columns[j]) - p.x0 - p.x1) < 8 for j, p in zip(single, heads, strict=True))
+    if near and len(set(single)) == len(heads) and not any(_PERIOD.search(p.text) for p in heads):
+        return [next((p.text for k, p in zip(single, heads, strict=True) if k == j), "") for j in range(count)]
+    ends = [x1 for _, x1 in columns]
+    pitch = (ends[-1] - ends[0]) / (count - 1) if count > 1 else ends[0] - columns[0][0]
+    starts = [min(columns[0][0], ends[0] - pitch), *ends[:-1]]  # figures stand at the right of their cells
+    best: list[list[tuple[float, tuple[str, ...]]]] = [[(BARE * j, ("",) * j) for j in range(count + 1)]]
+    for piece in heads:  # best[k][j]: the first k pieces over the first j columns
+        row: list[tuple[float, tuple[str, ...]]] = [(float("inf"), ())]
+        for j in range(1, count + 1):
+            options = [(row[j - 1][0] + BARE, (*row[j - 1][1], ""))]
+            for i in range(j):
+                if (len(heads) == 1 and j - i not in (1, 2, count)) or i not in blocks or j not in blocks:
+                    continue
+                off = _off(piece, columns[i][0], columns[j - 1][1]) if j - i == 1 else float("inf")
+                off = min(off, _off(piece, starts[i], columns[j - 1][1]))
+                cost = best[-1][i][0] + off * (1 if j - i == 1 else 2)
+                options.append((cost, (*best[-1][i][1], *[piece.text] * (j - i))))
+            row.append(min(options, key=lambda option: option[0]))
+        best.append(row)
+    return list(best[-1][count][1])
+
+
+def _off(piece: Piece, x0: float, x1: float) -> float:
+    """Return how far the middle of a piece is from that of an interval."""
+    return abs(x0 + x1 - piece.x0 - piece.x1) / 2
