@@ -1,20 +1,31 @@
-"""Two rankings of one query, lexical and dense, made into one: a weighted sum of min-max normalised scores.
+"""Two rankings of one query, lexical and dense, made into one by what their scores say, not by their ranks alone.
 
-    fused(row) = (1 - w) * lexical'(row) + w * dense'(row),   s' = (s - low) / (high - low) within a leg, 0 where absent
+    fused(row) = (1 - w) * lexical'(row) + w * dense'(row)
+    lexical'   = BM25 / max(best BM25, 14 * sqrt(different terms of the query)),   0 where the row is not in the leg
+    dense'     = cosine, not below 0;   the leg's lowest where the row is not in the leg
 
-The share `w` of the dense leg follows the language of the query, since the shipped embedder reads English. The formula
-is the convex combination of Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval" (2023).
+It is a convex combination (Bruch, Gai, Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", 2023) with no
+stretching to [0, 1] within a query, so that a leg that cannot tell rows apart has little say: cosines close together,
+or hits that share few words of the query. Over 47,000 English documents the best hit of a query of n terms scores
+about 10 * sqrt(n); one that reaches 14 * sqrt(n) has full weight. Chatty questions stay below it.
+
+The constants were measured with the shipped embedder, which reads English, and with 1,000 candidates a leg. With
+another embedder give `dense_weight`: the more where its cosines lie closer together.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
-from rag.language import Language, detect_language
+from rag.language import Language, detect_language, terms
 
-DENSE_WEIGHT: Mapping[Language, float] = {"en": 0.5, "zh": 0.2}
-"""Share of the dense leg by language of the query, for the shipped embedder."""
+DENSE_WEIGHT: Final[Mapping[Language, float]] = {"en": 0.5, "zh": 0.15}
+"""Share of the dense leg, by language of the query."""
+
+FULL_SCORE: Final = 14.0
+"""BM25 of a hit that has full weight, for a query of one term; grows with the square root of the terms."""
 
 Scored = tuple[int, float]
 
@@ -31,13 +42,12 @@ def fuse(
 
     A row found twice by a leg counts with its best score; a score that is not a finite number is not a hit. Where one
     leg found nothing the other one decides alone. Equal scores are ordered by row, so the order of the input never
-    matters. Fused scores compare rows of one query; they say nothing across queries: the best row of a leg has 1 in
-    that leg however poor it is.
+    matters. Fused scores compare rows of one query; across queries they are a hint at best.
 
     Args:
-        query: the search string; only its language is looked at.
-        lexical: (row, score) as BM25 gives them, larger is better.
-        dense: (row, score) as cosine gives them, larger is better.
+        query: the search string; its language and how many different terms it has are looked at.
+        lexical: (row, BM25 score).
+        dense: (row, cosine). Larger products of vectors that are not of unit length are scaled down to at most 1.
         k: how many rows to return; less than 1 gives none.
         dense_weight: share of the dense leg in [0, 1]; None: by the language of the query (`DENSE_WEIGHT`).
 
@@ -47,25 +57,23 @@ def fuse(
     weight = DENSE_WEIGHT[detect_language(query)] if dense_weight is None else dense_weight
     if not 0.0 <= weight <= 1.0:
         raise ValueError(f"dense_weight must be in [0, 1], got {weight}")
-    words, meaning = _normalised(lexical), _normalised(dense)
+    words = _scaled(lexical, FULL_SCORE * math.sqrt(max(1, len(set(terms(query))))))
+    meaning = _scaled(dense, 1.0)
     if not words or not meaning:
         weight = 1.0 if meaning else 0.0
+    lowest = min(meaning.values(), default=0.0)
     fused = {
-        row: (1.0 - weight) * words.get(row, 0.0) + weight * meaning.get(row, 0.0)
+        row: round((1.0 - weight) * words.get(row, 0.0) + weight * meaning.get(row, lowest), 9)
         for row in words.keys() | meaning.keys()
     }
     return sorted(fused.items(), key=lambda item: (-item[1], item[0]))[: max(0, k)]
 
 
-def _normalised(leg: Iterable[Scored]) -> dict[int, float]:
-    """Return the best score of each row, stretched to [0, 1]; all 1 where the scores do not differ."""
+def _scaled(leg: Iterable[Scored], full: float) -> dict[int, float]:
+    """Return the best score of each row over `full`, or over the best of all where that is greater: from 0 to 1."""
     best: dict[int, float] = {}
     for row, score in leg:
         if math.isfinite(score):
-            best[row] = max(score, best.get(row, -math.inf))
-    if not best:
-        return {}
-    low, high = min(best.values()), max(best.values())
-    if high == low:
-        return dict.fromkeys(best, 1.0)
-    return {row: (score - low) / (high - low) for row, score in best.items()}
+            best[row] = max(score, best.get(row, 0.0))
+    top = max(best.values(), default=0.0)
+    return {row: score / max(top, full) for row, score in best.items()}
