@@ -185,10 +185,12 @@ def _queries(path: Path) -> Iterator[Query]:
 def _qrels(path: Path) -> dict[str, dict[str, int]]:
     judged: dict[str, dict[str, int]] = {}
     for line, text in text_lines(path):
-        fields = text.rstrip("\r\n").split("\t")
+        if not text:
+            continue
+        fields = text.split("\t")
         where = f"{path}:{line}"
         if len(fields) != 3:
-            raise DocumentError(f"{where}: want query-id, corpus-id and score between tabs, got {text.strip()!r:.80}.")
+            raise DocumentError(f"{where}: want query-id, corpus-id and score between tabs, got {text!r:.80}.")
         query, record, score = (part.strip() for part in fields)
         try:
             number = float(score)

@@ -13,7 +13,7 @@ from rag.errors import DocumentError
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, text) of the lines of a file that are not blank.
+    """Yield (line number from 1, text) of the lines of a file, white space around them gone.
 
     Raises:
         DocumentError: the file is not UTF-8, or its gzip stream is broken.
@@ -22,8 +22,7 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with _open(path) as stream:
             for line, text in enumerate(stream, 1):
-                if text.strip():
-                    yield line, text
+                yield line, text.strip()
     except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DocumentError(f"{path}:{line + 1}: cannot be read on: {error}. Want UTF-8, plain or gzip.") from error
 
@@ -35,6 +34,8 @@ def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         DocumentError: a line is not a JSON object.
     """
     for line, text in text_lines(path):
+        if not text:
+            continue
         try:
             value = json.loads(text)
         except json.JSONDecodeError as error:

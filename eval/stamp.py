@@ -19,8 +19,8 @@ import numpy as np
 
 from eval.bootstrap import RESAMPLES
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, done, total)."""
+Progress = Callable[[int, int, str], None]
+"""Called with (done, total, what is being done)."""
 
 PACKAGES = (
     *("consilium", "numpy", "faiss-cpu", "tantivy", "onnxruntime", "tokenizers"),
@@ -54,7 +54,7 @@ class RunOptions:
     def tell(self, what: str, done: int, total: int) -> None:
         """Report progress, if anybody listens."""
         if self.progress is not None:
-            self.progress(what, done, total)
+            self.progress(done, total, what)
 
 
 def stamp(options: RunOptions) -> dict[str, Any]:

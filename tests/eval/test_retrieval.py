@@ -161,7 +161,7 @@ def test_an_interrupted_filling_goes_on(folder: Path, tmp_path: Path, monkeypatc
     class Stop(Exception):
         pass
 
-    def stop(what: str, done: int, total: int) -> None:
+    def stop(done: int, total: int, what: str) -> None:
         if (what, done) == ("index", 2):
             raise Stop
 

@@ -137,11 +137,11 @@ def interrupted(tmp_path: Path) -> tuple[Path, Path]:
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     data, out = interrupted(tmp_path)
     assistant = FakeAssistant(REPLIES)
-    told: list[tuple[str, int, int]] = []
+    told: list[tuple[int, int, str]] = []
     options = RunOptions(settings_hash="abc", resamples=200, progress=lambda *a: told.append(a))
     results = evaluate_answers(data, out, assistant=assistant, options=options)
     assert assistant.asked == [row["question"] for row in RECORDS[2:]]
-    assert told == [("answer", 3, 5), ("answer", 4, 5), ("answer", 5, 5)]
+    assert told == [(3, 5, "answer"), (4, 5, "answer"), (5, 5, "answer")]
     assert results["metrics"]["rougeL"]["value"] == pytest.approx(1 / 3)
     assert len(lines(out / "predictions.jsonl")) == 5
 
