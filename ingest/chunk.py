@@ -142,7 +142,7 @@ class _Cutter:
             while tokens > self.budget and stop - start > 1:
                 stop = self._stop(start, start + max(1, int((stop - start) * 0.95 * self.budget / tokens)))
                 tokens = self.count(self.text[start:stop])
-            units.append(_Unit(start, stop, tokens))
+            units.append(_Unit(start, start + len(self.text[start:stop].rstrip()), tokens))
             start = stop
             while start < end and self.text[start].isspace():
                 start += 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -36,26 +37,26 @@ def read(path_or_bytes: Path | str | bytes, source: str = "") -> Iterator[Parsed
     """
     from ingest.discover import HEAD, format_of, unpack_head
 
-    if isinstance(path_or_bytes, bytes):
-        stream: IO[bytes] = io.BytesIO(path_or_bytes)
-        source = source or "document"
-    else:
-        path = Path(path_or_bytes)
-        stream = path.open("rb")
-        source = source or path.name
-    with stream:
+    with ExitStack() as stack:
+        if isinstance(path_or_bytes, bytes):
+            stream: IO[bytes] = io.BytesIO(path_or_bytes)
+            source = source or "document"
+        else:
+            stream = stack.enter_context(Path(path_or_bytes).open("rb"))
+            source = source or Path(path_or_bytes).name
         head = stream.read(HEAD)
         stream.seek(0)
         packed = head.startswith(b"\x1f\x8b")
         try:
-            plain_head = unpack_head(head)
-            kind = format_of(plain_head, source)
+            kind = format_of(unpack_head(head), source)
         except DocumentError as error:
             raise _named(error, source) from error
         parser, streams = _parser(kind)
         if packed and not streams:
             raise DocumentError(f"{source}: a {kind} file inside gzip is not read. Unpack it first.")
-        yield from parser(_unpacked(stream, source) if packed else stream, source)
+        if packed:
+            stream = stack.enter_context(_unpacked(stream, source))
+        yield from parser(stream, source)
 
 
 def _named(error: DocumentError, source: str) -> DocumentError:
@@ -92,7 +93,7 @@ def _unpacked(stream: IO[bytes], source: str) -> IO[bytes]:
     import zlib
 
     limit, size = 2_000_000_000, 0
-    plain = tempfile.SpooledTemporaryFile(max_size=32_000_000)  # noqa: SIM115 - handed on, closed by the garbage collector
+    plain = tempfile.SpooledTemporaryFile(max_size=32_000_000)  # noqa: SIM115 - handed on
     try:
         with gzip.GzipFile(fileobj=stream) as packed:
             while block := packed.read(1 << 20):

@@ -88,6 +88,8 @@ def find_header(rows: list[list[str]]) -> tuple[list[str], int]:
         return (titles, 0) if rest else ([], 0)
     for count, row in enumerate(rest[: MAX_HEADER_ROWS + 1]):
         values = [cell for cell in row[1:] if cell]
+        if count and row[0] and not values:  # opens a section
+            return titles, count
         if any(is_value(cell) and not is_year(cell) for cell in values):
             return titles, count
     full = all(rest[0][1:]) and not any(is_value(c) and not is_year(c) for c in rest[0])

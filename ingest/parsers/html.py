@@ -140,7 +140,7 @@ def _table(node: Any, depth: int) -> Iterator[Block]:
     rows = _rows(node)
     caption_node = next((child for child in _children(node) if child.tag == "caption"), None)
     caption = clean_line(_words(caption_node)) if caption_node is not None else ""
-    nested = node.css_first("table table") is not None
+    nested = any(cell.css_first("table") is not None for row in rows for cell in row)
     grid, heads = _grid(rows)
     filled = max((sum(bool(cell) for cell in row) for row in grid), default=0)
     if nested or filled < 2:

@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import IO, Any
@@ -50,11 +51,16 @@ def encoding_of(head: bytes) -> str:
         return "gb18030" if pairs and common >= 0.7 * len(pairs) and 2 * common >= 0.7 * high else "cp1252"
 
 
-def open_text(stream: IO[bytes]) -> IO[str]:
-    """Wrap a byte stream as text in the encoding that its beginning shows; what cannot be decoded becomes U+FFFD."""
+@contextmanager
+def open_text(stream: IO[bytes]) -> Iterator[IO[str]]:
+    """Read a byte stream as text in the encoding that its beginning shows; what cannot be decoded becomes U+FFFD."""
     head = stream.read(1 << 20)
     stream.seek(0)
-    return io.TextIOWrapper(stream, encoding=encoding_of(head), errors="replace", newline=None)
+    text = io.TextIOWrapper(stream, encoding=encoding_of(head), errors="replace", newline=None)
+    try:
+        yield text
+    finally:
+        text.detach()  # the stream belongs to the caller
 
 
 def _part_source(source: str, number: int) -> str:
@@ -63,11 +69,11 @@ def _part_source(source: str, number: int) -> str:
 
 def parse_text(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     """Read plain text: a blank line ends a paragraph; lines wrapped by hand are joined, others stay paragraphs."""
-    for number, lines in enumerate(_line_parts(open_text(stream)), start=1):
-        name = _part_source(source, number)
-        blocks = list(_text_blocks(lines))
-        if blocks or number == 1:
-            yield compose(blocks, name, kind="text")
+    with open_text(stream) as text:
+        for number, lines in enumerate(_line_parts(text), start=1):
+            blocks = list(_text_blocks(lines))
+            if blocks or number == 1:
+                yield compose(blocks, _part_source(source, number), kind="text")
 
 
 def _line_parts(lines: Iterable[str]) -> Iterator[list[str]]:
@@ -115,7 +121,8 @@ def parse_markdown(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     """Read CommonMark with tables. Front matter between "---" lines gives metadata where it is plain `key: value`."""
     from ingest.parsers.markdown import markdown_blocks
 
-    text = open_text(stream).read()
+    with open_text(stream) as opened:
+        text = opened.read()
     metadata, body = _front_matter(text)
     title = str(metadata.pop("title", ""))
     yield compose(list(markdown_blocks(body)), source, kind="markdown", title=title, metadata=metadata)
@@ -140,24 +147,26 @@ def parse_csv(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     Raises:
         DocumentError: the quoting is broken.
     """
-    text = open_text(stream)
-    sample = text.read(16_384)
-    text.seek(0)
-    rows = csv.reader(text, delimiter=_delimiter(sample, source))
+    with open_text(stream) as text:
+        sample = text.read(16_384)
+        text.seek(0)
+        rows = csv.reader(text, delimiter=_delimiter(sample, source))
+        try:
+            yield from _csv_parts(rows, source)
+        except csv.Error as error:
+            raise DocumentError(f"{source}: line {rows.line_num} is not CSV ({error}). Correct the quoting.") from error
+
+
+def _csv_parts(rows: Iterator[list[str]], source: str) -> Iterator[Parsed]:
+    """Yield a document for each 5,000 rows; each is told the header row."""
     caption = re.sub(r"[_-]+", " ", PurePosixPath(source).stem.removesuffix(".csv"))
-    try:
-        first = list(islice(rows, PART_ROWS + 1))
-        grid, number = first, 0
-        while grid:
-            number += 1
-            body = grid if number == 1 else [*first[:1], *grid]
-            block = Grid(body, caption=caption, header_rows=None if number == 1 else 1)
-            yield compose([block], _part_source(source, number), kind="csv")
-            grid = list(islice(rows, PART_ROWS))
-    except csv.Error as error:
-        raise DocumentError(
-            f"{source}: line {rows.line_num} is not valid CSV ({error}). Correct the quoting."
-        ) from error
+    first = list(islice(rows, PART_ROWS + 1))
+    part, number = first, 0
+    while part:
+        number += 1
+        grid = Grid(part if number == 1 else [*first[:1], *part], caption, header_rows=None if number == 1 else 1)
+        yield compose([grid], _part_source(source, number), kind="csv")
+        part = list(islice(rows, PART_ROWS))
 
 
 def _delimiter(sample: str, source: str) -> str:
@@ -176,22 +185,27 @@ def parse_jsonl(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     Raises:
         DocumentError: a line is not a JSON object; named by its number. The lines before it were read.
     """
-    seen: set[str] = set()
-    for number, line in enumerate(open_text(stream), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise DocumentError(f"{source}: line {number} is not valid JSON ({error}). Correct or drop it.") from error
-        if not isinstance(record, dict):
-            kind = type(record).__name__
-            raise DocumentError(f"{source}: line {number} holds a {kind}; each line must be an object with a text.")
-        name = next((str(record[k]) for k in ID_KEYS if isinstance(record.get(k), (str, int))), str(number))
-        parsed = _record(record, f"{source}#{name if name not in seen else f'{name}.{number}'}")
-        seen.add(name)
-        if parsed is not None:
-            yield parsed
+    with open_text(stream) as lines:
+        seen: set[str] = set()
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            record = _object(line, f"{source}: line {number}")
+            name = next((str(record[k]) for k in ID_KEYS if isinstance(record.get(k), (str, int))), str(number))
+            parsed = _record(record, f"{source}#{name if name not in seen else f'{name}.{number}'}")
+            seen.add(name)
+            if parsed is not None:
+                yield parsed
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DocumentError(f"{where} is not valid JSON ({error}). Correct or drop it.") from error
+    if not isinstance(record, dict):
+        raise DocumentError(f"{where} holds a {type(record).__name__}; each line must be an object with a text.")
+    return record
 
 
 def _record(record: dict[str, Any], source: str) -> Parsed | None:

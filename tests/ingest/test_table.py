@@ -1,0 +1,167 @@
+"""What the words of a table mean: scale, currency, period, sign, and what the scale does not reach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pytest
+
+from ingest.parsers.grid import Grid
+from ingest.parsers.notice import Notice, measure_of, period_of, read_notice, strip_notice
+from ingest.parsers.table import write_table
+from rag.schema import Cell, Table
+
+
+def write(rows: Sequence[Sequence[str]], **fields: object) -> tuple[list[str], Table]:
+    found = write_table(Grid(rows, **fields), 0)  # type: ignore[arg-type]
+    assert found is not None
+    for row in found.table.rows[found.table.header_rows :]:
+        assert all(found.text[cell.start : cell.end] == cell.text for cell in row)
+    return found.text.splitlines(), found.table
+
+
+def cell(table: Table, row: int, column: int = 1) -> Cell:
+    return table.rows[table.header_rows + row][column]
+
+
+def test_the_contract_lines() -> None:
+    lines, table = write(
+        [["", "2022", "2021"], ["Net sales", "394,328", "365,817"]],
+        caption="Consolidated statements of income",
+        notes=["(Dollars in millions)"],
+    )
+    assert lines == ["Consolidated statements of income (USD, in millions) | Net sales | 2022: 394,328 | 2021: 365,817"]
+    assert table.periods == (None, "2022", "2021")
+    lines, table = write(
+        [["项目", "2022年", "2021年"], ["营业收入", "1,234", "1,100"]],
+        caption="合并利润表",
+        notes=["单位：万元 币种：人民币"],
+    )
+    assert lines == ["合并利润表（人民币，万元） | 营业收入 | 2022年: 1,234 | 2021年: 1,100"]
+    assert (cell(table, 0).value, cell(table, 0).scale, cell(table, 0).currency) == (1234, 10**4, "CNY")
+
+
+def test_the_scale_reaches_every_cell_it_applies_to_and_no_other() -> None:
+    lines, table = write(
+        [
+            ["(in millions, except per share amounts)", "2022", "2021", "Change"],
+            ["Net sales", "$1,234", "$1,100", "12.2%"],
+            ["Loss", "(12)", "—", "n/m"],
+            ["Gross margin", "45.1%", "44.0%", ""],
+            ["Diluted earnings per share", "$5.12", "$4.90", ""],
+            ["Weighted-average shares outstanding", "241", "245", ""],
+        ],
+        caption="Income",
+    )
+    assert (cell(table, 0).scale, cell(table, 0).currency) == (10**6, "USD")
+    assert cell(table, 0, 3).unit == "percent" and cell(table, 0, 3).scale == 1
+    assert (cell(table, 1).value, cell(table, 1).scale) == (Decimal(-12), 10**6)
+    assert cell(table, 1, 2).value is None
+    assert (cell(table, 2).unit, cell(table, 2).scale, cell(table, 2).currency) == ("percent", 1, None)
+    assert (cell(table, 3).unit, cell(table, 3).scale, cell(table, 3).currency) == ("per_share", 1, "USD")
+    assert (cell(table, 4).unit, cell(table, 4).scale, cell(table, 4).currency) == ("share", 10**6, None)
+    assert "(USD, per share)" in lines[3]
+    assert "(shares, in millions)" in lines[4]
+
+
+def test_shares_may_be_excepted_from_the_scale_or_have_their_own() -> None:
+    assert read_notice(["(in thousands, except share and per share data)"]).shares == 1
+    assert read_notice(["(in millions, shares in thousands)"]).shares == 1000
+    assert read_notice(["(in millions, except per share amounts)"]).shares == 10**6
+    apple = "(In millions, except number of shares which are reflected in thousands and per share amounts)"
+    assert (read_notice([apple]).scale, read_notice([apple]).shares) == (10**6, 1000)
+
+
+def test_signs_in_cells_of_their_own_are_merged_and_empty_columns_dropped() -> None:
+    lines, table = write(
+        [
+            ["", "", "2022", "", "", "2021", ""],
+            ["Sales", "$", "1,234", "", "$", "1,100", ""],
+            ["Loss", "", "(30", ")", "", "(2.5", ")%"],
+        ]
+    )
+    assert lines[0].endswith("Sales | 2022: $1,234 | 2021: $1,100")
+    assert lines[1].endswith("Loss | 2022: (30) | 2021: (2.5)%")
+    assert cell(table, 1).value == Decimal(-30)
+
+
+def test_sections_and_totals() -> None:
+    lines, _ = write(
+        [["", "2022"], ["Costs:", ""], ["Sales", "5"], ["Research", "6"], ["Total costs", "11"], ["Net income", "4"]]
+    )
+    assert [line.split(" | ")[-2] for line in lines] == [
+        "Costs – Sales",
+        "Costs – Research",
+        "Costs – Total costs",
+        "Net income",
+    ]
+
+
+def test_indents_close_sections() -> None:
+    lines, _ = write([["", "2022"], ["Assets", ""], ["Cash", "5"], ["Debt", "6"]], header_rows=1, indents=[0, 0, 10, 0])
+    assert [line.split(" | ")[-2] for line in lines] == ["Assets – Cash", "Debt"]
+
+
+def test_what_all_columns_share_goes_into_the_caption() -> None:
+    lines, table = write(
+        [["", "Three months ended June 30, 2023", "Three months ended June 30, 2022"], ["Sales", "5", "6"]],
+        caption="Income",
+    )
+    assert lines == ["Income, Three months ended June 30 | Sales | 2023: 5 | 2022: 6"]
+    assert table.periods[1:] == ("Three months ended June 30, 2023", "Three months ended June 30, 2022")
+
+
+def test_a_column_of_rates_need_not_repeat_its_sign() -> None:
+    _, table = write([["(in millions)", "2022", "Change"], ["Sales", "$5", "3.1 %"], ["Costs", "4", "(2.0)"]])
+    assert cell(table, 1, 2).unit == "percent"
+    assert cell(table, 1, 1).scale == 10**6
+
+
+def test_footnote_marks_stay_in_the_text_alone() -> None:
+    lines, table = write([["", "2022"], ["Sales", "1,234 (1)"]])
+    assert "1,234 (1)" in lines[0]
+    assert cell(table, 0).value == 1234
+
+
+def test_a_table_of_words() -> None:
+    lines, _ = write([["Drug", "Dose", "Note"], ["Aspirin", "100 mg", "with food"]], caption="Doses")
+    assert lines == ["Doses | Aspirin | Dose: 100 mg | Note: with food"]
+
+
+@pytest.mark.parametrize(
+    ("label", "period"),
+    [
+        ("2022", "2022"),
+        ("FY2022", "FY2022"),
+        ("Year ended December 31, 2018", "2018"),
+        ("Three months ended June 30, 2023", "Three months ended June 30, 2023"),
+        ("December 31, 2018", "December 31, 2018"),
+        ("2022年", "2022年"),
+        ("2019 年 12 月 31 日", "2019年12月31日"),
+        ("期末余额", "期末余额"),
+        ("Q1 2023", "Q1 2023"),
+        ("Change", None),
+        ("", None),
+    ],
+)
+def test_periods(label: str, period: str | None) -> None:
+    assert period_of(label) == period
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("Sales (in millions, except per share)", "Sales"),
+        ("偿付示例（单位：万元，人民币，虚构数据）", "偿付示例"),
+        ("合并资产负债表 单位：元 币种：人民币", "合并资产负债表"),
+        ("Net sales (restated)", "Net sales (restated)"),
+    ],
+)
+def test_a_caption_without_its_notice(text: str, bare: str) -> None:
+    assert strip_notice(text) == bare
+
+
+def test_a_row_may_bring_its_own_scale() -> None:
+    assert measure_of(Notice(), "Net sales (millions)", "2022", "5").scale == 10**6
+    assert measure_of(Notice(10**6), "Number of stores", "2022", "5").scale == 1
