@@ -39,6 +39,14 @@ def cut_han(text: str) -> list[str]:
     return list(rjieba.cut(text))
 
 
+def han_names(text: str) -> list[str]:
+    """Return the words of Han text that the dictionary takes for names: people, places, bodies, drugs, products."""
+    import rjieba
+
+    kinds = {"nr", "nrt", "nrfg", "ns", "nt", "nz"}
+    return [word for word, kind in rjieba.tag(text) if kind in kinds and len(word) > 1 and has_han(word)]
+
+
 def words(text: str) -> list[str]:
     """Return lower-case words in order: Han runs cut by dictionary, numbers whole ("1,234.5"), punctuation dropped."""
     found: list[str] = []

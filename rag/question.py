@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from rag.language import HAN, Language, cut_han, has_han
+from rag.language import HAN, Language, cut_han, han_names, has_han
 from rag.schema import Message
 from rag.support import Line, language_of, term_set, weight
 
@@ -34,6 +34,14 @@ _DATE = re.compile(
 )
 _WIDE = re.compile(
     r"^\s*(?:how|why|explain|describe|list|what are)\b|为什么|如何|怎么|怎样|哪些|介绍|说明|分别", re.IGNORECASE
+)
+_TO_THE_MACHINE = re.compile(
+    r"\b(?:are you|your name|tell (?:me|us) a (?:joke|story)|write (?:me )?a (?:poem|song|story))\b|"
+    r"^你(?:是|叫|能)|笑话|写一首",
+    re.I,
+)
+_LIVE = re.compile(
+    r"\b(?:today|tomorrow|tonight|yesterday|last night|right now)\b|今天|明天|昨天|昨晚|今晚|今日股价", re.I
 )
 _DIGIT = re.compile(r"\d|[一二三四五六七八九十百千万亿]")
 _YEARISH = re.compile(
@@ -59,7 +67,7 @@ class Question:
     text: str
     language: Language
     terms: frozenset[str]
-    keys: frozenset[str]
+    names: tuple[frozenset[str], ...]  # of each name, code and year the terms that would show it
     wants: str = ""  # "quantity", "date" or ""
     wide: bool = False  # asks how, why or for several things: one sentence is seldom enough
 
@@ -67,14 +75,18 @@ class Question:
     def read(cls, text: str, history: Sequence[Message] = ()) -> Question:
         """Read a question; a follow-up that names little borrows the words of the question before it."""
         language = language_of(text)
-        own = _telling(text, language)
+        own = frozenset() if _TO_THE_MACHINE.search(text) else _telling(text, language)
         earlier = [m["content"] for m in history if m.get("role") == "user"]
         if earlier and (len(own) < 3 or _FOLLOWS_UP.search(text.strip())):
             text = f"{earlier[-1]} {text}"
             own = own | _telling(earlier[-1], language_of(earlier[-1]))
         wants = "date" if _DATE.search(text) else "quantity" if _QUANTITY.search(text) else ""
         wide = not wants and _WIDE.search(text) is not None
-        return cls(text, language, own, _names(text, language) & own, wants, wide)
+        return cls(text, language, own, _names(text, language), wants, wide)
+
+    def names_lost(self, held: frozenset[str]) -> bool:
+        """Tell whether one of the names, codes and years is not among the terms held, or today is asked about."""
+        return _LIVE.search(self.text) is not None or any(not name & held for name in self.names)
 
     def satisfied_by(self, line: Line) -> bool:
         """Tell whether the line holds the kind of thing asked for (a figure, a date); True when no kind is."""
@@ -87,21 +99,22 @@ def _telling(text: str, language: Language) -> frozenset[str]:
     return term_set(_ASKED_ZH.sub(" ", text) if language == "zh" else text) - _asked_terms()
 
 
-def _names(text: str, language: Language) -> frozenset[str]:
-    """Return the terms of names, codes and years: capitals inside a sentence, "MEF2C", "2021", Latin words in Chinese.
+def _names(text: str, language: Language) -> tuple[frozenset[str], ...]:
+    """Return the terms of each name, code and year, one of which must be met: inner capitals, "MEF2C", "2021".
 
-    Not counted: what stands in brackets, single letters, months, bare amounts, and capitals where most words have one.
+    Of a Chinese name the first two characters must be met (辉瑞 of 辉瑞公司). Not counted: what stands in brackets,
+    single letters, months, bare amounts, and capitals where most words have one.
     """
     text = _BRACKETS.sub(" ", _YEAR_PREFIX.sub("", text))
     if language == "zh":
-        found = [word for word in _LATIN.findall(text) if len(word) > 1]
+        found = [word for word in _LATIN.findall(text) if len(word) > 1] + [name[:2] for name in han_names(text)]
     else:
         words = text.split()
         shouted = sum(word[0].isupper() for word in words) > max(3, 0.6 * len(words))
         found = [m.group() for m in _NAMED.finditer(text) if not shouted or any(c.isdigit() for c in m.group())]
     kept = [word for word in found if not word.isdecimal() or _YEAR.fullmatch(word)]
-    held = term_set(" ".join(word for word in kept if word not in _MONTHS))
-    return frozenset(term for term in held if len(term) > 1)
+    held = [frozenset(t for t in term_set(word) if len(t) > 1) for word in kept if word not in _MONTHS]
+    return tuple(terms - _asked_terms() for terms in held if terms - _asked_terms())
 
 
 @cache
