@@ -103,7 +103,8 @@ def _body(
         if row is not None and not between.strip():
             rows.append((row, end))
             continue
-        pieces += (_flush(rows, render), between)
+        tables = _flush(rows, render)
+        pieces += (tables, between.lstrip("\n") if tables else between)  # a table ends its line by itself
         said = render(sentence.start, sentence.end)
         pieces.append(f'<span class="con-sentence">{said}<span class="con-behind">{end}</span></span>')
     return "".join((*pieces, _flush(rows, render), render(at, len(text))))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import closing
+from typing import cast
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
@@ -13,7 +17,7 @@ from app.web.session import Turn, assistant_of, fault_of, history, page_words, s
 from app.web.sidebar import known_collections
 from app.web.suggestions import suggestions
 from app.web.words import Words
-from rag.assistant import MAX_QUESTION, Delta, Found
+from rag.assistant import MAX_QUESTION, Delta, Event, Found
 from rag.domain import load_preset
 from rag.settings import Settings
 
@@ -91,6 +95,16 @@ def _said(place: DeltaGenerator, turn: Turn, number: int, settings: Settings, wo
         place.html(stopped_html(turn.said, words.stopped))
 
 
+def _draw(event: Event, turn: Turn, place: DeltaGenerator, words: Words) -> None:
+    if isinstance(event, Found):
+        place.html(waiting_html(words.reading))
+    elif isinstance(event, Delta):
+        turn.said += event.text
+        place.html(live_html(turn.said))
+    else:
+        turn.checked = event
+
+
 def _answer(question: str, past: list[Turn], settings: Settings, words: Words) -> None:
     """Answer a question before the reader's eyes and keep it, also when it is stopped half-way or fails."""
     turn = Turn(question)
@@ -101,14 +115,10 @@ def _answer(question: str, past: list[Turn], settings: Settings, words: Words) -
         place = st.empty()
         place.html(waiting_html(words.searching))
         try:
-            for event in assistant_of(settings).stream(question, history=before):
-                if isinstance(event, Found):
-                    place.html(waiting_html(words.reading))
-                elif isinstance(event, Delta):
-                    turn.said += event.text
-                    place.html(live_html(turn.said))
-                else:
-                    turn.checked = event
+            events = assistant_of(settings).stream(question, history=before)
+            with closing(cast("Generator[Event, None, None]", events)):  # a reader who stops it stops the model
+                for event in events:
+                    _draw(event, turn, place, words)
         except Exception as error:  # the outermost edge: the question stays, with what went wrong
             turn.fault = fault_of(error, words)
         _said(place, turn, len(past) - 1, settings, words)

@@ -64,9 +64,11 @@ def chunks_html(chunks: Sequence[Chunk], words: Words) -> str:
 def streamlit_css(words: Words) -> str:
     """Return the style that gives Streamlit's own buttons, which speak English only, the words of the page."""
     button = '[data-testid="stFileUploaderDropzone"] button p'
+    live = '.stApp[data-test-script-state="notRunning"] .con-live'  # stopped half-way: nothing more can be drawn
     stop = '[data-testid="stStatusWidget"] button'
     return (
         f"<style>{button} {{ font-size: 0; }} {button}::after {{ content: '{words.choose_files}'; font-size: 1rem; }}"
         f"{stop} {{ font-size: 0; }} {stop}::after {{ content: '{words.stop}'; font-size: 1rem; }}"
+        f"{live}::after {{ content: '{words.stopped}'; display: block; font-size: 0.875rem; color: var(--con-doubt); }}"
         '[data-testid="stFileUploaderDropzoneInstructions"] { display: none; }</style>'
     )

@@ -27,7 +27,7 @@ _FIXED: dict[str, str] = {
     "theme.light.backgroundColor": "#fdfdfc",
     "theme.light.secondaryBackgroundColor": "#f0f4f4",
     "theme.light.textColor": "#1c2428",
-    "theme.dark.primaryColor": "#3f9f9b",
+    "theme.dark.primaryColor": "#6fcac6",
     "theme.dark.backgroundColor": "#12181b",
     "theme.dark.secondaryBackgroundColor": "#1f272b",
     "theme.dark.textColor": "#e7ecec",

@@ -19,7 +19,7 @@ def aside_html(text: str) -> str:
 
 def waiting_html(text: str) -> str:
     """Return the line that says what is being done; read out when it changes."""
-    return f'<p class="con-aside" role="status">{escape(text)}</p>'
+    return f'<p class="con-aside con-live" role="status">{escape(text)}</p>'
 
 
 def done_html(text: str) -> str:

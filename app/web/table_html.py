@@ -10,6 +10,7 @@ from itertools import groupby
 from app.web.escape import Inline, escape
 
 _BAR = " | "
+_SHORT = 24
 _LINE = re.compile(r"[^\n]+")
 
 Span = tuple[int, int]
@@ -92,6 +93,11 @@ def table_html(rows: Sequence[RowLine], render: Inline, ends: Sequence[str] = ()
 
 
 def _row(row: RowLine, render: Inline, end: str | None) -> str:
-    cells = "".join(f"<td>{render(*span)}</td>" for span in row.cells)
+    cells = "".join(f"<td{_short(span)}>{render(*span)}</td>" for span in row.cells)
     tail = "" if end is None else f'<td class="con-end">{end}</td>'
     return f'<tr><th scope="row">{render(*row.label)}</th>{cells}{tail}</tr>'
+
+
+def _short(span: Span) -> str:
+    """Return the class of a cell that is kept on one line: "$ 34,229" must not be torn apart."""
+    return ' class="con-short"' if span[1] - span[0] <= _SHORT else ""

@@ -24,7 +24,6 @@ class Words:
     new_collection_name: str
     new_collection_rule: str
     create: str
-    collection_exists: str
     field: str
     fields: dict[str, str]
     language_label: str
@@ -34,7 +33,6 @@ class Words:
     about: str
     # asking
     ask_here: str
-    ask_first: str
     searching: str
     reading: str
     stopped: str
@@ -50,7 +48,6 @@ class Words:
     suggest_heading: str
     suggest_title: str
     # answers
-    you: str
     supported: str
     contradicted: str
     not_enough_info: str
@@ -118,7 +115,6 @@ EN = Words(
     new_collection_name="Name",
     new_collection_rule="Letters, digits, - and _. For example: oncology-guidelines",
     create="Create",
-    collection_exists="“{name}” is there already; it is now open.",
     field="Field",
     fields={"general": "General", "medical": "Medicine", "financial": "Finance"},
     language_label="Language · 语言",
@@ -128,7 +124,6 @@ EN = Words(
     about="Consilium answers from your own documents. Every sentence points at the passage that carries it; "
     "where the documents do not hold the answer, it says so.",
     ask_here="Ask about these documents",
-    ask_first="Add documents first",
     searching="Searching the documents…",
     reading="Reading what was found…",
     stopped="Stopped. This text is unfinished and was not checked.",
@@ -149,7 +144,6 @@ EN = Words(
     ),
     suggest_heading="What does “{title}” say about “{heading}”?",
     suggest_title="What does “{title}” say?",
-    you="You",
     supported="supported",
     contradicted="contradicted",
     not_enough_info="not confirmed",
@@ -217,7 +211,6 @@ ZH = Words(
     new_collection_name="名称",
     new_collection_rule="可用字母、数字、- 和 _，例如：oncology-guidelines",
     create="创建",
-    collection_exists="“{name}”已存在，现已打开。",
     field="领域",
     fields={"general": "通用", "medical": "医学", "financial": "金融"},
     language_label="语言 · Language",
@@ -226,7 +219,6 @@ ZH = Words(
     extractive="摘录原文句子（不用语言模型）",
     about="Consilium（会诊）只根据您自己的文档作答。每一句都指明出处；文档中没有答案时，会直接告诉您。",
     ask_here="就这些文档提问",
-    ask_first="请先添加文档",
     searching="正在检索文档…",
     reading="正在阅读检索到的内容…",
     stopped="已停止。以上文字未完成，也未经核对。",
@@ -242,7 +234,6 @@ ZH = Words(
     samples=("诊断糖尿病的糖化血红蛋白标准是多少？", "四方科技2019年的净利润是多少？", "2022年世界杯冠军是谁？"),
     suggest_heading="《{title}》关于“{heading}”是怎么说的？",
     suggest_title="《{title}》说了什么？",
-    you="您",
     supported="有依据",
     contradicted="与原文矛盾",
     not_enough_info="未能证实",

@@ -24,10 +24,17 @@ class Spoken:
 
     def __init__(self, fault: Exception | None = None) -> None:
         self.fault = fault
+        self.ended = False
         self.asked: list[tuple[str, list[Message]]] = []
 
     def stream(self, question: str, *, history: Sequence[Message] = ()) -> Iterator[Event]:
         self.asked.append((question, list(history)))
+        try:
+            yield from self._said(question)
+        finally:
+            self.ended = True
+
+    def _said(self, question: str) -> Iterator[Event]:
         passage = Passage(Chunk("c", "d", TEXT, 0, len(TEXT)), 1.0, 1, "hybrid", source="fees.md", title="Fees")
         yield Found((passage,))
         yield Delta(TEXT[:10])
@@ -114,6 +121,7 @@ def test_a_fault_is_told_in_words_and_the_question_stays(
 ) -> None:
     spoken.fault = fault
     app = ask(page(), "What does it cost?")
+    assert spoken.ended
     shown = html(app)
     assert 'class="con-fault"' in shown and said in shown
     assert "secret detail" not in shown and "Traceback" not in shown

@@ -221,6 +221,14 @@ def test_an_answer_that_is_a_table_row_is_shown_as_a_table_with_its_marker() -> 
     assert body.index("365,817") < body.index("✓")
 
 
+def test_text_behind_a_table_row_starts_without_an_empty_line() -> None:
+    rows = passage(ROWS, kind="row", metadata={"columns": "2022 | 2021"})
+    line = ROWS.split("\n")[0]
+    answer = Answer("q", f"{line}\nAs above.", (rows,), (Citation(0, len(line), 1, 0, len(line)),))
+    claims = (Claim(0, len(line), "supported", 0.9, (1,)), Claim(len(line) + 1, len(line) + 10, "supported", 0.9))
+    assert '</div><span class="con-sentence">As above.' in answer_html(answer, Verdict(claims, "t"), EN, "a0")
+
+
 def test_a_row_is_taken_apart_with_spans_that_hold() -> None:
     line = "合并利润表（人民币，万元） | 营业收入 | 2022年: 1,234 | 2021年: 1,100"
     row = read_row(line)
