@@ -26,10 +26,12 @@ def fold_system(messages: Sequence[Message]) -> list[dict[str, str]]:
 def plain_prompt(messages: Sequence[Message]) -> str:
     """Write messages for a base model, which has no chat template.
 
-    The contents in order, a blank line between, what the assistant said after "Answer: ", and a last line "Answer:".
+    The contents in order, a blank line between, what the assistant said after "Answer: ", and a last line "Answer:"
+    unless the last message ends with a colon, which asks for the answer already.
     """
     parts = [f"Answer: {m['content']}" if m["role"] == "assistant" else m["content"] for m in messages]
-    return "\n\n".join([*parts, "Answer:"])
+    asked = bool(parts) and parts[-1].rstrip().endswith((":", "："))
+    return "\n\n".join(parts if asked else [*parts, "Answer:"])
 
 
 def spoken(pieces: Pieces[str], *, thinking: bool = False) -> Pieces[str]:

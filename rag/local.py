@@ -69,7 +69,7 @@ class LocalGenerator:
     def _stream(self, messages: Sequence[Message]) -> Pieces[str]:
         require("torch", extra="llm")
         require("transformers", extra="llm")
-        tokenizer, model = self._worker.submit(self._load).result()
+        tokenizer, model = self.loaded()
         prompt, special = _prompt(tokenizer, messages)
         inputs = tokenizer(prompt, return_tensors="pt", add_special_tokens=special)
         length, longest = inputs["input_ids"].shape[1], _longest(model)
@@ -79,6 +79,14 @@ class LocalGenerator:
                 f"{longest} in all. Lower llm.context_tokens or llm.max_tokens."
             )
         yield from spoken(self._pieces(tokenizer, model, inputs), thinking=prompt.rstrip().endswith("<think>"))
+
+    def loaded(self) -> tuple[Any, Any]:
+        """Return tokenizer and model, loading them if need be.
+
+        Raises:
+            GenerationError: they cannot be loaded.
+        """
+        return self._worker.submit(self._load).result()
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:

@@ -36,6 +36,11 @@ def test_a_base_model_is_asked_in_plain_words() -> None:
     assert plain_prompt(ASK) == "Be brief.\n\nWho?\n\nAnswer: Me.\n\nWhy?\n\nAnswer:"
 
 
+@pytest.mark.parametrize("question", ["Question: Who?\nAnswer:", "问题：谁？\n回答："])
+def test_a_question_that_asks_for_the_answer_is_left_as_it_is(question: str) -> None:
+    assert plain_prompt([{"role": "user", "content": question}]) == question
+
+
 @pytest.mark.parametrize(
     ("said", "heard"),
     [
