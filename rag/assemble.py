@@ -55,9 +55,18 @@ def open_collection(
     return Collection.open(path, embedder or embedder_of(settings), writable=writable, create=writable)
 
 
-def assemble(settings: Settings, *, collection: str | None = None, without_collection: bool = False) -> Assistant:
-    """Return an assistant over one collection (or over none: it then answers from passages handed in)."""
-    embedder = embedder_of(settings)
+def assemble(
+    settings: Settings,
+    *,
+    collection: str | None = None,
+    without_collection: bool = False,
+    embedder: Embedder | None = None,
+) -> Assistant:
+    """Return an assistant over one collection, or over none: it then answers from passages handed in.
+
+    `embedder` shares one that is loaded already; it must be the one the settings name.
+    """
+    embedder = embedder or embedder_of(settings)
     manner = Manner(
         k=settings.retrieve.k,
         context_tokens=settings.llm.context_tokens,

@@ -14,6 +14,7 @@ from rag.numbers import Quantity, find_quantities, same_quantity
 from rag.schema import Answer, Cell, Citation, Figure, Passage
 
 _MARKER = re.compile(r"\s*[\[【](\d{1,3}(?:\s*[,，、;\-–]\s*\d{1,3})*)[\]】]")
+ATTRIBUTED = 0.6  # share of a sentence's terms its source must hold when a model gave no marker
 _CLOSERS = ".。!！?？;；"
 CellAt = Callable[[str, int], Cell | None]
 
@@ -21,8 +22,9 @@ CellAt = Callable[[str, int], Cell | None]
 def parse(reply: str, passages: Sequence[Passage]) -> tuple[str, tuple[Citation, ...]]:
     """Take the `[n]` markers out of a reply and attach each to the sentence it stands in or right behind.
 
-    Markers that name no passage are dropped. A sentence may end without any: it is then uncited, and the verifier
-    will look for its support in all passages.
+    Markers that name no passage are dropped. A sentence without any marker is attributed to the passage with the
+    sentence nearest to it, when that shares at least `ATTRIBUTED` of its terms; else it stays uncited, and the verifier
+    looks for its support in all passages.
     """
     pieces: list[str] = []
     marks: list[tuple[int, list[int]]] = []  # (offset in the clean text, ranks)
@@ -45,7 +47,23 @@ def parse(reply: str, passages: Sequence[Passage]) -> tuple[str, tuple[Citation,
             if span is not None and rank in by_rank:
                 quote = best_quote(text[slice(*span)], by_rank[rank])
                 found.setdefault((*span, rank), Citation(*span, rank, *quote))
+    for span in set(spans) - {key[:2] for key in found}:
+        near = _attribution(text[slice(*span)], passages)
+        if near is not None:
+            found[(*span, near[0])] = Citation(*span, *near)
     return text, tuple(found[key] for key in sorted(found))
+
+
+def _attribution(claim: str, passages: Sequence[Passage]) -> tuple[int, int, int] | None:
+    """Return (rank, quote start, quote end) of the passage sentence that holds most of the claim's terms, if enough."""
+    wanted = set(terms(claim))
+    best, most = None, ATTRIBUTED
+    for passage in passages:
+        start, end = best_quote(claim, passage)
+        share = len(wanted & set(terms(passage.chunk.text[start:end]))) / (len(wanted) or 1)
+        if share > most or (share == most and best is None):
+            best, most = (passage.rank, start, end), share
+    return best
 
 
 def _ranks(inside: str) -> list[int]:

@@ -35,6 +35,11 @@ def test_lists_ranges_and_chinese_brackets() -> None:
     assert [c.rank for c in citations] == [1, 2, 1, 2, 3]
 
 
+def test_a_sentence_without_marker_is_attributed_only_to_what_holds_its_words() -> None:
+    text, citations = parse("The dose is 100 mg daily. Bananas are yellow.", PASSAGES)
+    assert [(text[c.start : c.end], c.rank) for c in citations] == [("The dose is 100 mg daily.", 1)]
+
+
 def test_a_marker_before_any_sentence_or_without_passage_is_dropped() -> None:
     text, citations = parse("Sure [9].", PASSAGES)
     assert (text, citations) == ("Sure.", ())
