@@ -3,7 +3,7 @@
 The first token of a prompt of about 1,000 tokens is reading; tokens a second after it is speaking. Wall seconds need a
 quiet machine; CPU seconds (of all threads together) hold on a busy one, too.
 
-    python -m benchmarks.speak [--model smollm2] [--device cpu] [--runs 3] [--out FOLDER]
+    python -m benchmarks.speak [--model smollm2] [--runs 3] [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -44,13 +44,12 @@ def main() -> None:
     """Read the arguments, measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="smollm2", help="'smollm2', a folder or a hub id")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--data", type=Path, help="not used; every benchmark takes it")
     parser.add_argument("--out", type=Path, help="folder for speak.json")
     given = parser.parse_args()
     cache = load_settings().cache
-    generator = open_generator(given.model, cache=cache, device=given.device, max_tokens=TOKENS)
+    generator = open_generator(given.model, cache=cache, max_tokens=TOKENS)
     if not isinstance(generator, LocalGenerator):
         raise SystemExit(f"{given.model} does not run here")
     start = time.perf_counter()

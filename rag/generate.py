@@ -27,7 +27,7 @@ __all__ = ["LangChainGenerator", "LocalGenerator", "RemoteGenerator", "open_gene
 _LANGCHAIN = "langchain:"
 
 
-def open_generator(  # noqa: PLR0913  # one argument a setting
+def open_generator(
     name: str,
     *,
     url: str | None = None,
@@ -36,9 +36,10 @@ def open_generator(  # noqa: PLR0913  # one argument a setting
     max_tokens: int = 400,
     timeout: float = 60.0,
     cache: Path,
-    device: str = "auto",
 ) -> Generator:
     """Return the language model `name`. Nothing is loaded or asked before its first `stream`.
+
+    A local model runs on the GPU when there is one (`CUDA_VISIBLE_DEVICES=` keeps it off).
 
     Args:
         name: 'smollm2', a folder or hub id of a causal LM, or 'langchain:PROVIDER:MODEL'; with `url`, the model's name
@@ -49,7 +50,6 @@ def open_generator(  # noqa: PLR0913  # one argument a setting
         max_tokens: longest answer in tokens.
         timeout: longest silence of a server, in seconds.
         cache: folder for converted weights.
-        device: of local models: 'auto', 'cpu', 'cuda' or 'cuda:N'.
 
     Raises:
         SettingsError: the name means no model, with what is allowed.
@@ -66,7 +66,7 @@ def open_generator(  # noqa: PLR0913  # one argument a setting
         raise SettingsError("'extractive' quotes the documents and has no language model. Choose another llm.name.")
     find = (lambda: str(smollm2_folder(cache))) if name == SMOLLM2 else find_model(name)
     shown = name if name == SMOLLM2 else Path(name).name
-    return LocalGenerator(shown, find, device=device, temperature=temperature, max_tokens=max_tokens)
+    return LocalGenerator(shown, find, temperature=temperature, max_tokens=max_tokens)
 
 
 class LangChainGenerator:

@@ -54,7 +54,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(folder: Path, **options: Any) -> LocalGenerator:
-    generator = open_generator(str(folder), cache=folder, device="cpu", **options)
+    generator = open_generator(str(folder), cache=folder, **options)
     assert isinstance(generator, LocalGenerator)
     return generator
 
