@@ -109,11 +109,14 @@ class _Run:
         return self.report
 
     def _found(self, paths: Sequence[str | Path]) -> Iterator[Found]:
+        there = []
         for path in paths:
-            try:
-                yield from discover([path])
-            except DocumentError as error:
-                self._fail(str(path), error)
+            if Path(path).exists():
+                there.append(path)
+            else:
+                reason = "there is no such file or folder. Check the name and the working folder."
+                self.report.failed.append({"source": str(path), "reason": reason})
+        yield from discover(there)
 
     def _fail(self, source: str, error: Exception) -> None:
         known = isinstance(error, (ConsiliumError, OSError))

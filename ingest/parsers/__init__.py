@@ -101,7 +101,10 @@ def _unpacked(stream: IO[bytes], source: str) -> IO[bytes]:
                 if size > limit:
                     raise DocumentError(f"{source}: unpacks to more than {limit:,} bytes. Split it.")
                 plain.write(block)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, DocumentError) as error:
+        plain.close()
+        if isinstance(error, DocumentError):
+            raise
         raise DocumentError(f"{source}: the gzip stream is broken ({error}). Compress it again.") from error
     plain.seek(0)
     return plain

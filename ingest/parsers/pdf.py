@@ -18,6 +18,8 @@ from rag.errors import DocumentError
 from rag.numbers import find_scale
 
 EDGE = 3  # lines at the top and bottom of a page that may be running headers or footers
+MARGIN = 0.1  # of the height of the page, where those stand
+Size = tuple[float, float]  # width and height in points
 _DULL_TITLE = re.compile(
     r"\.(?:docx?|pdf|indd|xlsx?|html?)$|^(?:untitled|microsoft word|document\d*|print)", re.IGNORECASE
 )
@@ -50,7 +52,7 @@ def _why(source: str, error: str) -> str:
 
 
 def _read(pdf: Any, source: str) -> Parsed:
-    pages, widths, broken = _pages(pdf)
+    pages, sizes, broken = _pages(pdf)
     if not pages:
         raise DocumentError(f"{source}: the PDF holds no page. Export or download it again.")
     empty = [i + 1 for i, lines in enumerate(pages) if not lines]
@@ -58,8 +60,8 @@ def _read(pdf: Any, source: str) -> Parsed:
         raise DocumentError(
             f"{source}: none of the {len(pages)} pages holds text; they are scans or drawings. Run OCR on it first."
         )
-    standing = _drop_running(pages)
-    ordered = [reading_order(lines, width) for lines, width in zip(pages, widths, strict=True)]
+    standing = _drop_running(pages, sizes)
+    ordered = [reading_order(lines, size[0]) for lines, size in zip(pages, sizes, strict=True)]
     metadata: dict[str, Any] = {"pages": len(pages)}
     if empty:
         metadata["pages_without_text"] = ", ".join(map(str, empty))
@@ -69,24 +71,24 @@ def _read(pdf: Any, source: str) -> Parsed:
     return compose(page_blocks(ordered, standing), source, kind="pdf", title=title, pages=len(pages), metadata=metadata)
 
 
-def _pages(pdf: Any) -> tuple[list[list[Line]], list[float], list[int]]:
-    """Return the lines and the width of each page, and the numbers of the pages that cannot be loaded."""
+def _pages(pdf: Any) -> tuple[list[list[Line]], list[Size], list[int]]:
+    """Return the lines and the size of each page, and the numbers of the pages that cannot be loaded."""
     import pypdfium2 as pdfium
 
     pages: list[list[Line]] = []
-    widths: list[float] = []
+    sizes: list[Size] = []
     broken: list[int] = []
     for number in range(len(pdf)):
         try:
             page = pdf[number]
-            lines, width = page_lines(page)
+            lines, size = page_lines(page)
             page.close()
         except pdfium.PdfiumError:
             broken.append(number + 1)
-            lines, width = [], 0.0
+            lines, size = [], (0.0, 0.0)
         pages.append(lines)
-        widths.append(width)
-    return pages, widths, broken
+        sizes.append(size)
+    return pages, sizes, broken
 
 
 def _title(claimed: str) -> str:
@@ -96,17 +98,23 @@ def _title(claimed: str) -> str:
     return title if words and not _DULL_TITLE.search(title) else ""
 
 
-def _drop_running(pages: Sequence[list[Line]]) -> list[str]:
+def _drop_running(pages: Sequence[list[Line]], sizes: Sequence[Size]) -> list[str]:
     """Take running headers, footers and page numbers out of the pages; return the notice of scale each page loses."""
+    edges = [_edges(lines, height) for lines, (_, height) in zip(pages, sizes, strict=True)]
+    running = running_lines([[lines[i].text for i in edge] for lines, edge in zip(pages, edges, strict=True)], 2 * EDGE)
     standing: list[str] = []
-    running = running_lines([[line.text for line in lines] for lines in pages], EDGE)
-    for lines in pages:
-        last = len(lines) - EDGE
-        dropped = [
-            i
-            for i, line in enumerate(lines)
-            if (i < EDGE or i >= last) and (running_key(line.text) in running or is_page_number(line.text))
-        ]
+    for lines, edge in zip(pages, edges, strict=True):
+        dropped = {i for i in edge if running_key(lines[i].text) in running or is_page_number(lines[i].text)}
         standing.append(next((lines[i].text for i in dropped if find_scale(lines[i].text)[0] != 1), ""))
         lines[:] = [line for i, line in enumerate(lines) if i not in dropped]
     return standing
+
+
+def _edges(lines: Sequence[Line], height: float) -> list[int]:
+    """Return which lines stand in the margins: the first and last few of a page, near its upper or lower edge."""
+    last = len(lines) - EDGE
+    return [
+        i
+        for i, line in enumerate(lines)
+        if (i < EDGE and line.top > (1 - MARGIN) * height) or (i >= last and line.bottom < MARGIN * height)
+    ]

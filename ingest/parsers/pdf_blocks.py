@@ -25,6 +25,10 @@ _PART = re.compile(
     r"^(?:part\s+[ivx]+\b|item\s+\d+[a-c]?\.?\b|第[一二三四五六七八九十百\d]+[章节節编篇])", re.IGNORECASE
 )
 _ZH_HEADING = re.compile(r"^(?:[一二三四五六七八九十]{1,3}、|[(（][一二三四五六七八九十]{1,3}[)）]|\d{1,2}、)")
+_STATEMENT = re.compile(
+    r"(?:(?:condensed|consolidated|combined|unaudited|interim)\s+){1,3}(?:statements?\s+of|balance\s+sheets?)\b.{0,60}",
+    re.IGNORECASE,
+)
 _ZH_STATEMENT = re.compile(
     r"(?:合并|母公司|公司|簡明|简明|综合|合併)*(?:资产负债|利润|现金流量|所有者权益变动|股东权益变动|损益|綜合損益|資產負債|現金流量|權益變動)表"
 )
@@ -154,6 +158,8 @@ class _Pages:
             return 1 if size > 1.4 else 2
         if bold:
             return 2 if text.isupper() else 3
+        if _STATEMENT.fullmatch(text):
+            return 3
         if (_ZH_HEADING.match(text) and len(text) < 30) or _ZH_STATEMENT.fullmatch(text):
             return 4
         return 3 if text.isupper() and len(text) > 8 and " " in text else 0

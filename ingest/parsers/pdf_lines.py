@@ -17,7 +17,6 @@ from ingest.clean import clean_line, close_han_gaps
 
 GAP = 0.72  # of the line height: a wider gap between two characters starts a new piece
 SPACE = 0.12  # of the line height: two runs closer than this belong to one word
-FALSE_BLANK = 0.04  # of the line height: a blank between characters closer than this is none
 _MIN_RUN = 2.5  # mean characters a run on a page set upright; below it the page is taken in PDFium's own order
 
 Boxes = npt.NDArray[np.float32]  # (n, 4): left, top, right, bottom
@@ -73,8 +72,8 @@ class _Run:
     last: int
 
 
-def page_lines(page: Any) -> tuple[list[Line], float]:
-    """Return the lines of a pypdfium2 page from top to bottom, and the width of the page."""
+def page_lines(page: Any) -> tuple[list[Line], tuple[float, float]]:
+    """Return the lines of a pypdfium2 page from top to bottom, and the width and height of the page."""
     import pypdfium2.raw as raw
 
     textpage = page.get_textpage()
@@ -83,15 +82,15 @@ def page_lines(page: Any) -> tuple[list[Line], float]:
         rotation = page.get_rotation()
         width, height = page.get_size()
         if count <= 0:
-            return [], width
+            return [], (width, height)
         text, codes = _characters(textpage, count)
         boxes = _boxes(textpage.raw, count, raw)
         if rotation:
             boxes = _upright(boxes, rotation, width, height)
         runs = _runs(text, codes, boxes)
         if runs and sum(len(run.text) for run in runs) < _MIN_RUN * len(runs) and len(runs) > 20:
-            return _plain_lines(text, width, height), width
-        return _lines(runs, textpage.raw, raw), width
+            return _plain_lines(text, width, height), (width, height)
+        return _lines(runs, textpage.raw, raw), (width, height)
     finally:
         textpage.close()
 
@@ -146,7 +145,6 @@ def _runs(text: str, codes: npt.NDArray[np.uint32], boxes: Boxes) -> list[_Run]:
     gap = left[1:] - right[:-1]
     overlap = np.minimum(top[1:], top[:-1]) - np.maximum(bottom[1:], bottom[:-1])
     cut = (gap > GAP * tall) | (gap < -1.5 * tall) | (overlap < 0.4 * np.minimum(height[1:], height[:-1]))
-    text = _without_false_blanks(text, index, ~cut & (gap < FALSE_BLANK * tall))
     starts = np.concatenate(([0], np.flatnonzero(cut) + 1))
     ends = np.concatenate((starts[1:], [len(index)]))
     x0, x1 = np.minimum.reduceat(left, starts), np.maximum.reduceat(right, starts)
@@ -162,17 +160,6 @@ def _runs(text: str, codes: npt.NDArray[np.uint32], boxes: Boxes) -> list[_Run]:
         if piece or soft:
             runs.append(_Run(piece + ("\x02" if soft else ""), *values))
     return runs
-
-
-def _without_false_blanks(text: str, index: npt.NDArray[np.intp], tight: npt.NDArray[np.bool_]) -> str:
-    """Mark blanks that PDFium sees where no room is ("Incom e") by NUL, which is cleaned away later."""
-    false = index[:-1][tight & (np.diff(index) == 2)] + 1
-    if not len(false):
-        return text
-    chars = list(text)
-    for i in false.tolist():
-        chars[i] = "\x00"
-    return "".join(chars)
 
 
 def _lines(runs: list[_Run], textpage: Any, raw: Any) -> list[Line]:

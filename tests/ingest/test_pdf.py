@@ -1,0 +1,149 @@
+"""PDF: reading order, paragraphs, running lines, and tables without lines; known figures of real filings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from ingest.parsers import read
+from ingest.parsers.blocks import Parsed
+from rag.schema import Cell, Document
+
+MakePdf = Callable[..., bytes]
+
+
+def parsed(data: bytes) -> Parsed:
+    (found,) = read(data, "a.pdf")
+    return found
+
+
+def test_a_statement_without_lines(make_pdf: MakePdf, statement: list[tuple[float, float, str]]) -> None:
+    document = parsed(make_pdf([statement])).document
+    name = "Consolidated Statements of Income"
+    assert document.text.splitlines()[-4:] == [
+        f"{name} (USD, in millions) | Revenue – Products | 2022: $1,234 | 2021: $1,100",
+        f"{name} (USD, in millions) | Revenue – Services | 2022: 2,000 | 2021: (30)",
+        f"{name} (USD, in millions) | Net income | 2022: 3,234 | 2021: 1,070",
+        f"{name} (USD, per share) | Diluted net income per share | 2022: $5.12 | 2021: $4.90",
+    ]
+    (table,) = document.tables
+    assert (table.page, table.periods) == (1, (None, "2022", "2021"))
+    loss = table.rows[table.header_rows + 1][2]
+    assert (loss.value, loss.scale, loss.currency, loss.period) == (Decimal(-30), 10**6, "USD", "2021")
+
+
+def test_paragraphs_pages_and_running_lines(make_pdf: MakePdf) -> None:
+    def page(number: int) -> list[tuple[float, float, str]]:
+        body = [
+            (50.0, 700.0, f"Paragraph {number} runs over two lines of the page and it fills the first of them com-"),
+            (50.0, 688.0, "pletely before it ends."),
+            (50.0, 650.0, "Another paragraph."),
+        ]
+        return [(50.0, 760.0, "ACME Corporation Annual Report"), *body, (300.0, 30.0, f"Page {number} of 4")]
+
+    document = parsed(make_pdf([page(n) for n in range(1, 5)])).document
+    assert "ACME" not in document.text
+    assert "Page 3" not in document.text
+    assert document.text.splitlines()[1] == "Another paragraph."
+    assert len(document.text.splitlines()) == 8
+    assert [document.page_at(document.text.index(f"Paragraph {n}")) for n in range(1, 5)] == [1, 2, 3, 4]
+
+
+def test_a_sentence_goes_on_over_a_page_break(make_pdf: MakePdf) -> None:
+    first = [
+        (50.0, 700.0 - 12 * i, "This is a full line of text that reaches the right margin of the page,")
+        for i in range(4)
+    ]
+    document = parsed(make_pdf([first, [(50.0, 700.0, "and ends over the page.")]])).document
+    assert document.text.endswith("of the page, and ends over the page.")
+    assert document.page_at(document.text.index("and ends")) == 2
+
+
+def test_two_columns_are_read_one_after_the_other(make_pdf: MakePdf) -> None:
+    left = [(50.0, 700.0 - 12 * i, f"Left column line {i} has many words in it") for i in range(14)]
+    right = [(320.0, 700.0 - 12 * i, f"right column line {i} has many words too") for i in range(14)]
+    mixed = [piece for pair in zip(left, right, strict=True) for piece in pair]
+    text = parsed(make_pdf([mixed])).document.text
+    assert text.index("Left column line 13") < text.index("right column line 0")
+
+
+def test_a_table_goes_on_over_a_page_break(make_pdf: MakePdf, statement: list[tuple[float, float, str]]) -> None:
+    more = [(50.0, 740.0, "Other income"), (405.0, 740.0, "1,111"), (505.0, 740.0, "1,010")]
+    more += [(50.0, 726.0, "Total"), (405.0, 726.0, "4,345"), (505.0, 726.0, "2,080")]
+    last = parsed(make_pdf([statement, more])).document.text.splitlines()[-1]
+    assert last == "Consolidated Statements of Income (USD, in millions) | Total | 2022: 4,345 | 2021: 2,080"
+
+
+def test_a_table_of_contents_is_no_table(make_pdf: MakePdf) -> None:
+    lines = [("Business", "4"), ("Risk Factors", "11"), ("Properties", "25"), ("Legal Proceedings", "26")]
+    page = [(50.0, 700.0 - 14 * i, text) for i, (text, _) in enumerate(lines)]
+    page += [(500.0, 700.0 - 14 * i, number) for i, (_, number) in enumerate(lines)]
+    assert parsed(make_pdf([page])).document.tables == ()
+
+
+FIGURES = [
+    # file, caption, row, period, value, scale, currency, unit
+    ("3M_2018_10K", "statement of incom", "net sales", "2018", "32765", 10**6, "USD", None),
+    (
+        "3M_2018_10K",
+        "statement of incom",
+        "earnings per share attributable to 3m common shareholders — diluted",
+        "2016",
+        "8.16",
+        1,
+        "USD",
+        "per_share",
+    ),
+    ("3M_2018_10K", "balance shee", "total assets", "2017", "37987", 10**6, "USD", None),
+    ("3M_2018_10K", "cash flows", "purchases of property", "2018", "-1577", 10**6, "USD", None),
+    ("ADOBE_2022_10K", "statements of income", "total revenue", "2022", "17606", 10**6, "USD", None),
+    ("ADOBE_2022_10K", "statements of income", "basic net income per share", "2021", "10.10", 1, "USD", "per_share"),
+    ("ADOBE_2022_10K", "statements of income", "shares used to compute diluted", "2020", "485", 10**6, None, "share"),
+    ("ADOBE_2022_10K", "balance sheets", "total assets", "2022", "27165", 10**6, "USD", None),
+    ("AMAZON_2017_10K", "statements of operations", "total net sales", "2015", "107006", 10**6, "USD", None),
+    ("AMAZON_2017_10K", "statements of operations", "interest expense", "2017", "-848", 10**6, "USD", None),
+    ("AMAZON_2017_10K", "cash flows", "net cash provided by (used in) operating", "2017", "18434", 10**6, "USD", None),
+    ("PEPSICO_2022_10K", "statement of income", "net revenue", "2022", "86392", 10**6, "USD", None),
+    ("PEPSICO_2022_10K", "balance sheet", "total assets", "2021", "92377", 10**6, "USD", None),
+    ("PEPSICO_2022_10K", "statement of income", "gain associated", "2022", "-3321", 10**6, "USD", None),
+    ("PEPSICO_2022_10K", "statement of income", "diluted", "2020", "1392", 10**6, None, "share"),
+]
+
+
+@cache
+def filing(path: Path) -> Document:
+    (found,) = read(path)
+    return found.document
+
+
+def cells(document: Document, caption: str, row: str, period: str) -> Iterator[Cell]:
+    for table in document.tables:
+        if caption not in table.caption.lower():
+            continue
+        for line in table.rows[table.header_rows :]:
+            said = document.text[line[0].start - 120 : line[0].end].rsplit("\n", 1)[-1].lower()
+            label = said.rsplit(" | ", 1)[-1] if line[0].text else said
+            if label.startswith(row) or f"– {row}" in label:
+                yield from (cell for cell in line[1:] if period in (cell.period or ""))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "caption", "row", "period", "value", "scale", "currency", "unit"), FIGURES)
+def test_known_figures_of_filings(
+    shared_data: Path,
+    name: str,
+    caption: str,
+    row: str,
+    period: str,
+    value: str,
+    scale: int,
+    currency: str | None,
+    unit: str | None,
+) -> None:
+    document = filing(shared_data / "pdf" / "financebench" / f"{name}.pdf")
+    found = [(cell.value, cell.scale, cell.currency, cell.unit) for cell in cells(document, caption, row, period)]
+    assert (Decimal(value), scale, currency, unit) in found

@@ -1,0 +1,185 @@
+"""Files into an index: what changed is read, what failed is named, what was cut short is taken up again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ingest.pipeline as pipeline
+from ingest.discover import discover
+from ingest.pipeline import IngestOptions, ingest
+from rag.errors import DocumentError, StoreError
+from rag.schema import Document
+
+
+def test_every_format_comes_in_and_nothing_twice(files: Path, index: Any) -> None:
+    seen: list[tuple[int, int, str]] = []
+    report = ingest([files], index, progress=lambda done, total, what: seen.append((done, total, what)))
+    assert report.failed == []
+    assert (report.documents, report.unchanged, report.updated, report.deleted) == (9, 0, 0, 0)
+    assert report.chunks == len(index) > 9
+    assert "library/records.jsonl#a" in index.committed
+    assert seen[0] == (0, 8, "library/book.xlsx")
+    assert seen[-1] == (8, 8, "")
+    index.added.clear()
+    again = ingest([files], index)
+    assert index.added == []
+    assert (again.documents, again.unchanged, again.chunks) == (0, 9, 0)
+    assert set(again.as_json()) == {
+        "documents", "chunks", "unchanged", "updated", "deleted", "failed", "seconds", "pages_per_second",
+    }  # fmt: skip
+
+
+def test_chunks_are_spans_of_their_documents(files: Path, index: Any) -> None:
+    ingest([files], index, options=IngestOptions(max_tokens=40))
+    for document, chunks, _ in index.held.values():
+        assert all(document.text[c.start : c.end] == c.text and c.doc_id == document.id for c in chunks)
+
+
+def test_a_changed_file_is_updated_and_other_options_read_anew(files: Path, index: Any) -> None:
+    ingest([files], index)
+    (files / "notes.txt").write_text("Other words.", "utf-8")
+    report = ingest([files], index)
+    assert (report.documents, report.updated, report.unchanged) == (1, 1, 8)
+    assert ingest([files], index, options=IngestOptions(max_tokens=50)).documents == 9
+
+
+def test_a_failing_file_is_named_keeps_what_it_held_and_the_rest_goes_on(files: Path, index: Any) -> None:
+    ingest([files], index)
+    (files / "notes.txt").write_bytes(b"")
+    (files / "zz.pdf").write_bytes(b"%PDF-1.4 broken")
+    (files / "zzz.txt").write_text("A last one.", "utf-8")
+    report = ingest([files], index)
+    assert [failure["source"] for failure in report.failed] == ["library/notes.txt", "library/zz.pdf"]
+    assert report.failed[0]["reason"] == "the file is empty."
+    assert report.documents == 1
+    assert "library/notes.txt" in index.committed
+
+
+def test_an_unforeseen_error_is_recorded_and_a_refused_write_is_not(
+    files: Path, index: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(pipeline, "chunk", fail)
+    report = ingest([files / "notes.txt"], index)
+    assert report.failed == [{"source": "notes.txt", "reason": "could not be read: ZeroDivisionError: oops"}]
+    monkeypatch.undo()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise StoreError("disk full")
+
+    monkeypatch.setattr(index, "add", refuse)
+    with pytest.raises(StoreError):
+        ingest([files], index)
+
+
+def test_records_are_compared_one_by_one_and_dropped_ones_deleted(tmp_path: Path, index: Any) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("".join(f'{{"id": {i}, "text": "Record {i}."}}\n' for i in range(5)), "utf-8")
+    assert ingest([path], index).documents == 5
+    lines = path.read_text("utf-8").splitlines()
+    lines[3] = '{"id": 3, "text": "Changed."}'
+    path.write_text("\n".join(lines[:4]), "utf-8")
+    index.added.clear()
+    report = ingest([path], index)
+    assert index.added == ["r.jsonl#3", "r.jsonl#0"]  # the first carries the state of the whole file
+    assert report.deleted == 1
+    assert sorted(index.committed) == [f"r.jsonl#{i}" for i in range(4)]
+
+
+def test_an_unchanged_file_of_records_is_not_parsed(
+    tmp_path: Path, index: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("".join(f'{{"id": {i}, "text": "Record {i}."}}\n' for i in range(50)), "utf-8")
+    ingest([path], index)
+    parsed = []
+    original = Document.of
+    monkeypatch.setattr(Document, "of", lambda *args, **kwargs: parsed.append(1) or original(*args, **kwargs))
+    assert ingest([path], index).unchanged == 50
+    assert len(parsed) == 1
+
+
+def test_what_was_cut_short_is_taken_up(tmp_path: Path, index: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("".join(f'{{"id": {i}, "text": "Record {i}."}}\n' for i in range(10)), "utf-8")
+    monkeypatch.setattr(pipeline, "BATCH_DOCUMENTS", 4)
+    original = index.add
+
+    def dying(document: Document, chunks: Any, **fields: Any) -> Any:
+        if document.source == "r.jsonl#7":
+            raise KeyboardInterrupt
+        return original(document, chunks, **fields)
+
+    monkeypatch.setattr(index, "add", dying)
+    with pytest.raises(KeyboardInterrupt):
+        ingest([path], index)
+    monkeypatch.setattr(index, "add", original)
+    index.crash()
+    assert sorted(index.held) == ["r.jsonl#1", "r.jsonl#2", "r.jsonl#3", "r.jsonl#4"]
+    index.added.clear()
+    report = ingest([path], index)
+    assert (report.documents, report.unchanged) == (6, 4)
+    assert len(index.committed) == 10
+
+
+def test_vanished_files_are_deleted_only_when_asked(files: Path, index: Any) -> None:
+    ingest([files], index)
+    (files / "notes.txt").unlink()
+    (files / "records.jsonl").unlink()
+    assert ingest([files], index).deleted == 0
+    assert ingest([files], index, options=IngestOptions(prune=True)).deleted == 3
+    assert "library/notes.txt" not in index.committed
+
+
+def test_too_large_missing_and_twice_given(files: Path, tmp_path: Path, index: Any) -> None:
+    (tmp_path / "big.txt").write_bytes(b"words " * 400_000)
+    report = ingest([tmp_path / "big.txt", tmp_path / "none.txt"], index, options=IngestOptions(max_file_mb=1))
+    assert "at most 1 are read" in report.failed[1]["reason"]
+    assert "no such file" in report.failed[0]["reason"]
+    assert ingest([files, files / "notes.txt", files], index).documents == 9
+
+
+def test_a_large_text_comes_in_parts_and_is_known_as_a_whole(
+    tmp_path: Path, index: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.parsers.text.PART_CHARS", 1000)
+    (tmp_path / "big.txt").write_text("".join(f"Paragraph {i} says a thing.\n\n" for i in range(200)), "utf-8")
+    report = ingest([tmp_path / "big.txt"], index)
+    assert report.documents == len(index.held) > 4
+    assert "Paragraph 199" in index.held[f"big.txt#{report.documents}"][0].text
+    assert ingest([tmp_path / "big.txt"], index).documents == 0
+
+
+def test_discovery(files: Path, tmp_path: Path) -> None:
+    (files / ".hidden").write_text("x", "utf-8")
+    (files / "sub").mkdir()
+    (files / "sub" / "a.txt").write_text("x", "utf-8")
+    (files / "sub" / "loop").symlink_to(files, target_is_directory=True)
+    (files / "alias.txt").symlink_to(files / "notes.txt")
+    (files / "dead.txt").symlink_to(files / "none")
+    found = [file.source for file in discover([files])]
+    assert found == sorted(found)
+    assert len(found) == 9
+    assert "library/sub/a.txt" in found
+    assert "library/.hidden" not in found
+    other = tmp_path / "other" / "library"
+    other.mkdir(parents=True)
+    (other / "notes.txt").write_text("y", "utf-8")
+    assert [f.source for f in discover([files / "notes.txt", other / "notes.txt"])] == [
+        "notes.txt",
+        "library/notes.txt",
+    ]
+    with pytest.raises(DocumentError, match="no such file"):
+        list(discover([tmp_path / "none"]))
+
+
+def test_paths_that_climb(files: Path, index: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
+    report = ingest(["../library/notes.txt", Path("..") / "library"], index)
+    assert report.failed == []
+    assert all(not source.startswith(("/", "..")) for source in index.held)
