@@ -22,7 +22,7 @@ class TwoLegged(Protocol):
         """Return the candidates of each leg before fusion."""
 
     def retrieve(
-        self, query: str, k: int, *, where: Where | None = None, mode: Mode = "hybrid", fetch_k: int = 100
+        self, query: str, k: int, *, where: Where | None = None, mode: Mode = "hybrid", fetch_k: int = 1000
     ) -> list[Passage]:
         """Return at most k passages, best first."""
 
@@ -33,23 +33,32 @@ class Search:
     Args:
         index: where to look.
         reranker: orders the candidates anew; None leaves the order of the index.
-        fetch_k: candidates each leg hands to the fusion, and how many the reranker reads.
+        fetch_k: candidates each leg hands to the fusion.
+        rerank_k: how many passages the reranker reads, k at least.
         mode: which legs search. An index without legs knows only "hybrid": whatever it does by itself.
 
     Raises:
-        UserError: `fetch_k` is less than 1, or `mode` asks for a leg of an index that has none.
+        UserError: `fetch_k` or `rerank_k` is less than 1, or `mode` asks for a leg of an index that has none.
     """
 
     def __init__(
-        self, index: Retriever, *, reranker: Reranker | None = None, fetch_k: int = 100, mode: Mode = "hybrid"
+        self,
+        index: Retriever,
+        *,
+        reranker: Reranker | None = None,
+        fetch_k: int = 1000,
+        rerank_k: int = 100,
+        mode: Mode = "hybrid",
     ) -> None:
-        if fetch_k < 1:
-            raise UserError(f"fetch_k must be at least 1, got {fetch_k}. Leave it out for 100.")
+        for name, value in (("fetch_k", fetch_k), ("rerank_k", rerank_k)):
+            if value < 1:
+                raise UserError(f"{name} must be at least 1, got {value}. Leave it out for the default.")
         if mode != "hybrid" and not isinstance(index, TwoLegged):
             raise UserError(f"{type(index).__name__} has no legs to choose from, got mode {mode!r}. Use 'hybrid'.")
         self._index = index
         self._reranker = reranker
         self._fetch_k = fetch_k
+        self._rerank_k = rerank_k
         self._mode: Mode = mode
 
     def retrieve(self, query: str, k: int, *, where: Where | None = None) -> list[Passage]:
@@ -65,7 +74,7 @@ class Search:
             raise UserError(f"k must be at least 1, got {k}. It says how many passages to return.")
         if self._reranker is None:
             return self._ask(query, k, where)
-        candidates = self._ask(query, max(k, self._fetch_k), where)
+        candidates = self._ask(query, max(k, self._rerank_k), where)
         return self._reranker.rerank(query, candidates, k) if candidates else []
 
     def _ask(self, query: str, n: int, where: Where | None) -> list[Passage]:

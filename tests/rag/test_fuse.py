@@ -58,6 +58,12 @@ def test_the_same_hit_weighs_less_in_a_longer_question():
     assert ranks(fuse(chatty, lexical, dense, k=2)) == [2, 1]
 
 
+def test_sure_meaning_counts_for_more_than_the_same_lead_far_down():
+    lexical = [(1, 15.0), (2, 12.0)]
+    assert ranks(fuse(EN, lexical, [(2, 0.85), (1, 0.78)], k=2)) == [2, 1]
+    assert ranks(fuse(EN, lexical, [(2, 0.22), (1, 0.15)], k=2)) == [1, 2]
+
+
 def test_meaning_that_cannot_tell_rows_apart_leaves_the_words_their_order():
     lexical = [(row, 20.0 - row) for row in range(5)]
     dense = [(4 - row, 0.80 - row / 1000) for row in range(5)]

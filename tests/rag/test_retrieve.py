@@ -75,7 +75,7 @@ def test_passages_come_as_the_index_ranked_them():
 
 def test_the_reranker_sees_all_candidates_and_has_the_last_word():
     index = PlainIndex()
-    found = Search(index, reranker=Backwards(), fetch_k=4).retrieve("glucose", 2)
+    found = Search(index, reranker=Backwards(), rerank_k=4).retrieve("glucose", 2)
     assert index.asked[0]["k"] == 4
     assert [p.chunk.text for p in found] == [TEXTS[3], TEXTS[2]]
     assert [p.rank for p in found] == [1, 2]
@@ -83,7 +83,7 @@ def test_the_reranker_sees_all_candidates_and_has_the_last_word():
 
 def test_the_reranker_is_never_given_fewer_candidates_than_are_wanted():
     index = PlainIndex()
-    assert len(Search(index, reranker=Backwards(), fetch_k=1).retrieve("glucose", 3)) == 3
+    assert len(Search(index, reranker=Backwards(), rerank_k=1).retrieve("glucose", 3)) == 3
 
 
 def test_nothing_found_is_nothing_returned_and_no_reranker_is_bothered():
@@ -123,9 +123,10 @@ def test_k_below_one_is_refused_with_the_value(k: int):
         Search(PlainIndex()).retrieve("glucose", k)
 
 
-def test_fetch_k_below_one_is_refused():
-    with pytest.raises(UserError, match="got 0"):
-        Search(PlainIndex(), fetch_k=0)
+@pytest.mark.parametrize("name", ["fetch_k", "rerank_k"])
+def test_counts_of_candidates_below_one_are_refused_by_name(name: str):
+    with pytest.raises(UserError, match=f"{name}.*got 0"):
+        Search(PlainIndex(), **{name: 0})
 
 
 @pytest.mark.parametrize("query", ["the of and", "🙂🙂", "?!", "的"])
