@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
-
-import numpy as np
 import pytest
 
 from rag.extract import Draft, Extractor
-from rag.language import terms
 from rag.schema import Chunk, Document, Passage
-
-
-class BagOfTerms:
-    """Vectors that are near when texts share terms."""
-
-    def embed_documents(self, texts: list[str]) -> np.ndarray:
-        return np.stack([self.embed_query(text) for text in texts])
-
-    def embed_query(self, text: str) -> np.ndarray:
-        made = np.full(512, 1e-3)
-        for term in terms(text):
-            made[zlib.crc32(term.encode()) % 512] += 1.0
-        return made / np.linalg.norm(made)
+from rag.testing import FakeEmbedder
 
 
 def passages(*texts: str, title: str = "") -> list[Passage]:
@@ -57,7 +41,7 @@ ZH_ROWS = (
 
 @pytest.fixture
 def extractor() -> Extractor:
-    return Extractor(BagOfTerms())
+    return Extractor(FakeEmbedder(512))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +85,9 @@ def test_the_same_is_not_said_twice(extractor: Extractor) -> None:
 
 def test_sentences_stand_in_passage_and_reading_order_and_are_bounded(extractor: Extractor) -> None:
     text = "Ibuprofen causes stomach pain in adults. Ibuprofen causes rash in children. Ibuprofen causes dizziness."
-    draft = Extractor(BagOfTerms(), sentences=2).answer("What side effects does ibuprofen cause?", passages(text, text))
+    draft = Extractor(FakeEmbedder(512), sentences=2).answer(
+        "What side effects does ibuprofen cause?", passages(text, text)
+    )
     assert 1 <= len(draft.spans) <= 2
     assert [(s.rank, s.start) for s in draft.spans] == sorted((s.rank, s.start) for s in draft.spans)
 
@@ -162,8 +148,8 @@ def test_a_follow_up_borrows_the_subject_of_the_question_before(extractor: Extra
 def test_a_stricter_threshold_withholds_more() -> None:
     found = passages(METFORMIN)
     question = "How is metformin taken with meals by patients?"
-    lax = Extractor(BagOfTerms(), min_confidence=0.0).answer(question, found)
-    strict = Extractor(BagOfTerms(), min_confidence=1.0).answer(question, found)
+    lax = Extractor(FakeEmbedder(512), min_confidence=0.0).answer(question, found)
+    strict = Extractor(FakeEmbedder(512), min_confidence=1.0).answer(question, found)
     assert lax.spans
     assert strict.spans == ()
     assert lax.confidence == strict.confidence
