@@ -10,11 +10,12 @@ from itertools import pairwise
 
 from ingest.clean import HAN_SIDE, join_wrapped
 from ingest.parsers.blocks import Block, Prose, Title
-from ingest.parsers.grid import Grid
+from ingest.parsers.grid import Grid, is_value
 from ingest.parsers.notice import period_of, strip_notice
 from ingest.parsers.pdf_grid import to_grid
 from ingest.parsers.pdf_lines import Line
 from ingest.parsers.pdf_tables import Region, find_regions
+from ingest.parsers.pdf_words import word_tables
 
 _TERMINAL = re.compile(r"[.!?。！？：:;；”\"'’)）]$")
 _BULLET = re.compile(
@@ -115,6 +116,17 @@ class _Pages:
         return titles[0] if titles else ""
 
     def _prose(self, lines: Sequence[Line], page: int) -> None:
+        """Add what lies between tables of numbers: tables of words, and paragraphs."""
+        at = 0
+        for first, end, rows in word_tables(lines):
+            self._paragraphs(lines[at:first], page)
+            heads = not any(is_value(cell) for cell in rows[0])
+            self.blocks.append(Grid(rows, caption=self._name(), header_rows=int(heads), page=page))
+            self._open = False
+            at = end
+        self._paragraphs(lines[at:], page)
+
+    def _paragraphs(self, lines: Sequence[Line], page: int) -> None:
         paragraph: list[Line] = []
         leading = _leading(lines)
         for line in lines:

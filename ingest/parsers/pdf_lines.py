@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -155,11 +156,24 @@ def _runs(text: str, codes: npt.NDArray[np.uint32], boxes: Boxes) -> list[_Run]:
         x0.tolist(), x1.tolist(), low.tolist(), high.tolist(), first.tolist(), last.tolist(), strict=True
     ):
         piece = text[values[4] : values[5] + 1]
+        if "\n" in piece:
+            piece = _on_one_line(piece, boxes[values[4] : values[5] + 1])
         soft = piece.endswith("\x02")
         piece = close_han_gaps(clean_line(piece))
         if piece or soft:
             runs.append(_Run(piece + ("\x02" if soft else ""), *values))
     return runs
+
+
+def _on_one_line(text: str, boxes: Boxes) -> str:
+    """Take out the line ends that PDFium sees between characters of one line; a gap there becomes a blank."""
+    solid = [i for i, char in enumerate(text) if not char.isspace()]
+    parts = [text[solid[0]]]
+    for last, i in pairwise(solid):
+        height = float(boxes[i, 1] - boxes[i, 3])
+        apart = " " in text[last:i] or float(boxes[i, 0] - boxes[last, 2]) > SPACE * height
+        parts.append(f" {text[i]}" if apart else text[i])
+    return "".join(parts)
 
 
 def _lines(runs: list[_Run], textpage: Any, raw: Any) -> list[Line]:

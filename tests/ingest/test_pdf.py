@@ -147,3 +147,23 @@ def test_known_figures_of_filings(
     document = filing(shared_data / "pdf" / "financebench" / f"{name}.pdf")
     found = [(cell.value, cell.scale, cell.currency, cell.unit) for cell in cells(document, caption, row, period)]
     assert (Decimal(value), scale, currency, unit) in found
+
+
+def test_a_table_of_words(make_pdf: MakePdf) -> None:
+    rows = [
+        ("Population", "Route", "Single dose"),
+        ("Adults", "by mouth", "325 to 1,000 mg"),
+        ("Children", "by mouth", ""),
+    ]
+    page = [(50.0 + 150 * j, 700.0 - 16 * i, cell) for i, row in enumerate(rows) for j, cell in enumerate(row) if cell]
+    page += [
+        (350.0, 668.0, "10 to 15 mg/kg"),
+        (50.0, 652.0, "Infants"),
+        (200.0, 652.0, "rectal"),
+        (350.0, 652.0, "ask"),
+    ]
+    assert parsed(make_pdf([page])).document.text.splitlines() == [
+        "Adults | Route: by mouth | Single dose: 325 to 1,000 mg",
+        "Children | Route: by mouth | Single dose: 10 to 15 mg/kg",
+        "Infants | Route: rectal | Single dose: ask",
+    ]
