@@ -111,9 +111,9 @@ class Lexical:
         if self.generation < 0:
             writer.delete_all_documents()
         else:
-            writer.delete_documents_by_term("generation", self.generation)
-            for row in removed.tolist():
-                writer.delete_documents_by_term("row", row)
+            old = {"generation": [self.generation], "row": removed.tolist()}
+            for field, values in old.items():  # by query: by term, tantivy's binding takes numbers for signed ones
+                writer.delete_documents_by_query(tantivy.Query.term_set_query(_schema(), field, values))
         for row, text in added:
             writer.add_document(_entry(row, text))
         stamp = tantivy.Document()

