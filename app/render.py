@@ -85,7 +85,8 @@ def place(passage: Passage) -> str:
     """Return "file, page 3, heading" of a passage."""
     page = f"page {passage.chunk.page}" if passage.chunk.page else ""
     heading = passage.chunk.headings[-1] if passage.chunk.headings else ""
-    return ", ".join(filter(None, (passage.source or passage.title, page, heading)))
+    name = "/".join(passage.source.split("/")[-2:])
+    return ", ".join(filter(None, (name or passage.title, page, heading)))
 
 
 def answer_words(checked: Checked, notice: str = "") -> str:

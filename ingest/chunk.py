@@ -19,7 +19,7 @@ from rag.schema import Chunk, Document, Scalar, Table
 CountTokens = Callable[[str], int]
 
 ROWS = 4  # rows of one table in a chunk: a figure is found beside its neighbours, at a quarter of the vectors
-PATH = 2  # headings carried beside a chunk; more would drown its own words
+PATH = 2  # headings carried beside a chunk, under the document's title; more would drown its own words
 MAX_HEADING = 80  # characters of one carried heading
 _HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -181,7 +181,10 @@ class _Cutter:
         """Make a chunk; a heading that it holds itself is not carried beside it."""
         start, end = units[0].start, units[-1].end
         path = [h for h in self.path if not (own and start <= h.start < end)][-PATH:]
+        title, text = self.document.title[:MAX_HEADING], self.document.text[start:end]
         names = tuple(h.text[:MAX_HEADING] for h in path)
+        if title and title not in names and not text.startswith(title):
+            names = (title, *names)  # whose figures these are, which drug this is: often said nowhere else
         if table is None:
             return Chunk.of(self.document, start, end, headings=names)
         meta = _row_metadata(self.document.tables[table], table)

@@ -47,41 +47,34 @@ class Found:
     source: str
 
 
-def discover(paths: Sequence[str | Path]) -> Iterator[Found]:
+def discover(paths: Sequence[str | Path], base: Path | None = None) -> Iterator[Found]:
     """Yield the files under the given paths, each once, sorted by name within a folder.
 
     A file given by name is taken whatever its name; in a folder hidden entries are left out. The source of a file is
-    its path below the parent of the folder that was given, with "/" between the parts, or its bare name.
+    its absolute path, or its path below `base` where it lies there: the same file has the same source in every run, and
+    no two files share one.
 
     Raises:
         DocumentError: a path does not exist.
     """
     seen: set[Path] = set()
-    names: set[str] = set()
     for given in paths:
         root = Path(given)
         if not root.exists():
             raise DocumentError(f"{given}: there is no such file or folder. Check the name and the working folder.")
-        base = root.resolve()
-        if base.is_file():
-            if base not in seen:
-                seen.add(base)
-                yield Found(root, _own_name(base, PurePosixPath(root.name or base.name), names))
-            continue
-        for path in _walk(base, {base}):
+        start = root.resolve()
+        for path in [start] if start.is_file() else _walk(start, {start}):
             real = path.resolve()
             if real not in seen:
                 seen.add(real)
-                yield Found(path, _own_name(path, PurePosixPath(base.name, *path.relative_to(base).parts), names))
+                yield Found(path, source_of(path, base))
 
 
-def _own_name(path: Path, name: PurePosixPath, names: set[str]) -> str:
-    """Return the name, with folders put before it until no other file of this run has it."""
-    parents = [part for part in path.absolute().parts[: -len(name.parts)] if part not in ("/", "\\")]
-    while name.as_posix() in names and parents:
-        name = PurePosixPath(parents.pop(), name)
-    names.add(name.as_posix())
-    return name.as_posix()
+def source_of(path: Path, base: Path | None = None) -> str:
+    """Return the name a file is known by: its path below `base`, else its absolute path."""
+    path = path.absolute()
+    inside = base is not None and path.is_relative_to(base.resolve())
+    return (path.relative_to(base.resolve()) if base is not None and inside else path).as_posix()
 
 
 def _walk(folder: Path, above: set[Path]) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.chunk import CountTokens, chunk
-from ingest.discover import Found, discover
+from ingest.discover import Found, discover, source_of
 from ingest.parsers import VERSION, read
 from ingest.parsers.blocks import Parsed
 from rag.errors import ConsiliumError, DocumentError, StoreError
@@ -30,12 +30,16 @@ Progress = Callable[[int, int, str], object]
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """How files are read. `count_tokens` is the embedder's own count; None estimates."""
+    """How files are read. `count_tokens` is the embedder's own count; None estimates.
+
+    Sources are paths below `base` for files that lie there, else absolute paths.
+    """
 
     max_tokens: int = 200
     max_file_mb: int = 256
     count_tokens: CountTokens | None = None
     prune: bool = False
+    base: Path | None = None
 
     @property
     def identity(self) -> str:
@@ -116,7 +120,7 @@ class _Run:
             else:
                 reason = "there is no such file or folder. Check the name and the working folder."
                 self.report.failed.append({"source": str(path), "reason": reason})
-        yield from discover(there)
+        yield from discover(there, self.options.base)
 
     def _fail(self, source: str, error: Exception) -> None:
         known = isinstance(error, (ConsiliumError, OSError))
@@ -200,7 +204,7 @@ class _Run:
         for path in map(Path, paths):
             if not path.is_dir():
                 continue
-            for source in self.index.sources(f"{path.resolve().name}/"):
+            for source in self.index.sources(f"{source_of(path.resolve(), self.options.base)}/"):
                 if source not in present and source.split("#", 1)[0] not in present:
                     self.index.delete_source(source)
                     self.report.deleted += 1

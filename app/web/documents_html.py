@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from app.web.escape import escape
-from app.web.passage_html import chunk_html, html_language
+from app.web.passage_html import chunk_html, html_language, short_source
 from app.web.words import Words
 from rag.schema import Chunk
 
@@ -22,7 +22,9 @@ def document_html(row: Mapping[str, Any], words: Words) -> str:
         words.added.format(date=f"{datetime.fromtimestamp(float(row['added_at'])):%Y-%m-%d}"),
     ]
     told = " · ".join(escape(fact) for fact in facts if fact)
-    source = f'<span class="con-path">{escape(str(row["source"]))}</span>' if title != row["source"] else ""
+    source = str(row["source"])
+    path = f'<span class="con-path" title="{escape(source)}">{escape(short_source(source))}</span>'
+    source = path if title != source else ""
     return (
         f'<div class="con-document"><b lang="{html_language(title)}">{escape(title)}</b>{source}'
         f'<span class="con-facts">{told}</span></div>'

@@ -71,12 +71,13 @@ def _ingest(files: list[UploadedFile], settings: Settings, words: Words, bar: Ca
         bar(done / max(total, 1), as_markdown(told if done < total else words.saving))
 
     embedder = embedder_of(settings)
-    options = IngestOptions(
-        max_tokens=settings.chunk.max_tokens,
-        max_file_mb=settings.chunk.max_file_mb,
-        count_tokens=getattr(embedder, "count_tokens", None),
-    )
     with on_disk(files) as paths, open_collection(settings, writable=True, embedder=embedder) as index:
+        options = IngestOptions(
+            max_tokens=settings.chunk.max_tokens,
+            max_file_mb=settings.chunk.max_file_mb,
+            count_tokens=getattr(embedder, "count_tokens", None),
+            base=paths[0].parent,
+        )
         found = ingest(paths, index, options=options, progress=progress).as_json()
     return {**found, "collection": settings.collection}
 

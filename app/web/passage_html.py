@@ -27,12 +27,17 @@ def place(passage: Passage, words: Words) -> str:
     return " · ".join(filter(None, (passage.title or passage.source, page)))
 
 
+def short_source(source: str) -> str:
+    """Return the folder and the name of a source: enough to know it by."""
+    return "/".join(source.split("/")[-2:])
+
+
 def where_html(passage: Passage, words: Words) -> str:
     """Return the head of a passage: number, title, file, page and path of headings."""
     chunk = passage.chunk
     title = passage.title or passage.source
     page = words.page.format(page=chunk.page) if chunk.page else ""
-    facts = [passage.source if passage.source != title else "", page]
+    facts = [short_source(passage.source) if passage.source != title else "", page]
     told = " · ".join(escape(fact) for fact in facts if fact)
     path = " › ".join(escape(heading) for heading in chunk.headings if heading != title)
     return (

@@ -92,3 +92,11 @@ def test_an_embedders_own_count_is_respected() -> None:
     chunks = chunk(document, max_tokens=10, count_tokens=lambda text: len(text.split()))
     assert all(len(c.text.split()) <= 10 for c in chunks)
     assert len(chunks) <= 12
+
+
+def test_every_chunk_stands_under_the_title() -> None:
+    document = Document.of("Net revenue rose. " * 40, "x", title="PepsiCo 2022")
+    chunks = chunk(document, max_tokens=40)
+    assert len(chunks) > 2 and all(c.headings == ("PepsiCo 2022",) for c in chunks)
+    opening = Document.of("PepsiCo 2022\nNet revenue rose.", "x", title="PepsiCo 2022")
+    assert chunk(opening, max_tokens=40)[0].headings == ()

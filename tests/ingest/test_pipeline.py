@@ -20,8 +20,8 @@ def test_every_format_comes_in_and_nothing_twice(files: Path, index: Any) -> Non
     assert report.failed == []
     assert (report.documents, report.unchanged, report.updated, report.deleted) == (9, 0, 0, 0)
     assert report.chunks == len(index) > 9
-    assert "library/records.jsonl#a" in index.committed
-    assert seen[0] == (0, 8, "library/book.xlsx")
+    assert f"{files}/records.jsonl#a" in index.committed
+    assert seen[0] == (0, 8, f"{files}/book.xlsx")
     assert seen[-1] == (8, 8, "")
     index.added.clear()
     again = ingest([files], index)
@@ -52,10 +52,10 @@ def test_a_failing_file_is_named_keeps_what_it_held_and_the_rest_goes_on(files: 
     (files / "zz.pdf").write_bytes(b"%PDF-1.4 broken")
     (files / "zzz.txt").write_text("A last one.", "utf-8")
     report = ingest([files], index)
-    assert [failure["source"] for failure in report.failed] == ["library/notes.txt", "library/zz.pdf"]
+    assert [failure["source"] for failure in report.failed] == [f"{files}/notes.txt", f"{files}/zz.pdf"]
     assert report.failed[0]["reason"] == "the file is empty."
     assert report.documents == 1
-    assert "library/notes.txt" in index.committed
+    assert f"{files}/notes.txt" in index.committed
 
 
 def test_an_unforeseen_error_is_recorded_and_a_refused_write_is_not(
@@ -66,7 +66,7 @@ def test_an_unforeseen_error_is_recorded_and_a_refused_write_is_not(
 
     monkeypatch.setattr(pipeline, "chunk", fail)
     report = ingest([files / "notes.txt"], index)
-    assert report.failed == [{"source": "notes.txt", "reason": "could not be read: ZeroDivisionError: oops"}]
+    assert report.failed == [{"source": f"{files}/notes.txt", "reason": "could not be read: ZeroDivisionError: oops"}]
     monkeypatch.undo()
 
     def refuse(*_: object, **__: object) -> None:
@@ -86,9 +86,9 @@ def test_records_are_compared_one_by_one_and_dropped_ones_deleted(tmp_path: Path
     path.write_text("\n".join(lines[:4]), "utf-8")
     index.added.clear()
     report = ingest([path], index)
-    assert index.added == ["r.jsonl#3", "r.jsonl#0"]  # the first carries the state of the whole file
+    assert index.added == [f"{path}#3", f"{path}#0"]  # the first carries the state of the whole file
     assert report.deleted == 1
-    assert sorted(index.committed) == [f"r.jsonl#{i}" for i in range(4)]
+    assert sorted(index.committed) == [f"{path}#{i}" for i in range(4)]
 
 
 def test_an_unchanged_file_of_records_is_not_parsed(
@@ -111,7 +111,7 @@ def test_what_was_cut_short_is_taken_up(tmp_path: Path, index: Any, monkeypatch:
     original = index.add
 
     def dying(document: Document, chunks: Any, **fields: Any) -> Any:
-        if document.source == "r.jsonl#7":
+        if document.source == f"{path}#7":
             raise KeyboardInterrupt
         return original(document, chunks, **fields)
 
@@ -120,7 +120,7 @@ def test_what_was_cut_short_is_taken_up(tmp_path: Path, index: Any, monkeypatch:
         ingest([path], index)
     monkeypatch.setattr(index, "add", original)
     index.crash()
-    assert sorted(index.held) == ["r.jsonl#1", "r.jsonl#2", "r.jsonl#3", "r.jsonl#4"]
+    assert sorted(index.held) == [f"{path}#{i}" for i in range(1, 5)]
     index.added.clear()
     report = ingest([path], index)
     assert (report.documents, report.unchanged) == (6, 4)
@@ -133,7 +133,7 @@ def test_vanished_files_are_deleted_only_when_asked(files: Path, index: Any) -> 
     (files / "records.jsonl").unlink()
     assert ingest([files], index).deleted == 0
     assert ingest([files], index, options=IngestOptions(prune=True)).deleted == 3
-    assert "library/notes.txt" not in index.committed
+    assert f"{files}/notes.txt" not in index.committed
 
 
 def test_too_large_missing_and_twice_given(files: Path, tmp_path: Path, index: Any) -> None:
@@ -151,7 +151,7 @@ def test_a_large_text_comes_in_parts_and_is_known_as_a_whole(
     (tmp_path / "big.txt").write_text("".join(f"Paragraph {i} says a thing.\n\n" for i in range(200)), "utf-8")
     report = ingest([tmp_path / "big.txt"], index)
     assert report.documents == len(index.held) > 4
-    assert "Paragraph 199" in index.held[f"big.txt#{report.documents}"][0].text
+    assert "Paragraph 199" in index.held[f"{tmp_path}/big.txt#{report.documents}"][0].text
     assert ingest([tmp_path / "big.txt"], index).documents == 0
 
 
@@ -162,7 +162,7 @@ def test_discovery(files: Path, tmp_path: Path) -> None:
     (files / "sub" / "loop").symlink_to(files, target_is_directory=True)
     (files / "alias.txt").symlink_to(files / "notes.txt")
     (files / "dead.txt").symlink_to(files / "none")
-    found = [file.source for file in discover([files])]
+    found = [file.source for file in discover([files], files.parent)]
     assert found == sorted(found)
     assert len(found) == 9
     assert "library/sub/a.txt" in found
@@ -170,10 +170,8 @@ def test_discovery(files: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "library"
     other.mkdir(parents=True)
     (other / "notes.txt").write_text("y", "utf-8")
-    assert [f.source for f in discover([files / "notes.txt", other / "notes.txt"])] == [
-        "notes.txt",
-        "library/notes.txt",
-    ]
+    named = [file.source for file in discover([files / "notes.txt", other / "notes.txt"], files)]
+    assert named == ["notes.txt", f"{other}/notes.txt"]
     with pytest.raises(DocumentError, match="no such file"):
         list(discover([tmp_path / "none"]))
 
@@ -182,4 +180,6 @@ def test_paths_that_climb(files: Path, index: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(files)
     report = ingest(["../library/notes.txt", Path("..") / "library"], index)
     assert report.failed == []
-    assert all(not source.startswith(("/", "..")) for source in index.held)
+    assert all(source.startswith(f"{files}/") for source in index.held)
+    again = ingest([files], index)
+    assert (again.documents, again.unchanged) == (0, 9)
