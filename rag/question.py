@@ -12,7 +12,7 @@ from functools import cache
 
 from rag.language import HAN, Language, cut_han, han_names, has_han
 from rag.schema import Message
-from rag.support import Line, language_of, term_set, weight
+from rag.support import UNSEEN, Line, language_of, term_set, weight
 
 _ASKED_EN = """what which who whom whose when where why how do does did is are was were be been can could should would
 will may have has had many much please tell me my give list describe explain name i you your we our about there any some
@@ -23,7 +23,8 @@ _ASKED_ZH = re.compile(
 )
 _QUANTITY = re.compile(
     r"\bhow (?:many|much|long|old|far|big|large|high|tall|often|fast)\b|\b(?:dose|dosage|percent|percentage|ratio|rate|"
-    r"amount|number|total|price|revenues?|sales|income|size|prevalence|incidence|value|cost)\b|多少|几|多长|多大|多高|多久|剂量|比例|"
+    r"amount|number|total|price|revenues?|sales|income|profits?|earnings|eps|assets|liabilities|equity|margin|limit|"
+    r"size|prevalence|incidence|value|cost)\b|多少|几|多长|多大|多高|多久|剂量|比例|"
     r"金额|收入|利润|占比|百分",
     re.IGNORECASE,
 )
@@ -43,7 +44,11 @@ _TO_THE_MACHINE = re.compile(
 _LIVE = re.compile(
     r"\b(?:today|tomorrow|tonight|yesterday|last night|right now)\b|今天|明天|昨天|昨晚|今晚|今日股价", re.I
 )
-_DIGIT = re.compile(r"\d|[一二三四五六七八九十百千万亿]")
+_FIGURE = re.compile(
+    r"(?<!\d)(?!(?:19|20)\d\d(?![\d.,]\d|\d))\d|[一二三四五六七八九十百千万亿]|\b(?:one|two|three|four|five|six|seven|"
+    r"eight|nine|ten|once|twice)\b",
+    re.I,
+)
 _YEARISH = re.compile(
     r"\b1[0-9]{3}\b|\b20\d\d\b|\d+\s*[年月日世]|century|\b(?:January|February|March|April|May|June|July|August|"
     r"September|October|November|December)\b"
@@ -51,7 +56,7 @@ _YEARISH = re.compile(
 _TELLING = 3.0  # weight from which a missing word is worth naming
 _NAMED = re.compile(r"(?<![.!?]\s)(?<!^)\b(?:[A-Z][\w&'’-]*|\w*\d\w*)")
 _LATIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.&-]*")
-_YEAR = re.compile(r"(?:19|20)\d\d")
+YEAR = re.compile(r"(?:19|20)\d\d")
 _YEAR_PREFIX = re.compile(r"\b(?:FY|CY)\s?(?=\d)")
 _BRACKETS = re.compile(r"\([^)]*\)|（[^）]*）")
 _MONTHS = frozenset("January February March April May June July August September October November December".split())  # noqa: SIM905
@@ -68,6 +73,7 @@ class Question:
     language: Language
     terms: frozenset[str]
     names: tuple[frozenset[str], ...]  # of each name, code and year the terms that would show it
+    words: tuple[frozenset[str], ...] = ()  # the terms of each telling word
     wants: str = ""  # "quantity", "date" or ""
     wide: bool = False  # asks how, why or for several things: one sentence is seldom enough
 
@@ -82,21 +88,48 @@ class Question:
             own = own | _telling(earlier[-1], language_of(earlier[-1]))
         wants = "date" if _DATE.search(text) else "quantity" if _QUANTITY.search(text) else ""
         wide = not wants and _WIDE.search(text) is not None
-        return cls(text, language, own, _names(text, language), wants, wide)
+        return cls(text, language, own, _names(text, language), _words(text, own), wants, wide)
+
+    @property
+    def years(self) -> frozenset[str]:
+        """The calendar years it names."""
+        return frozenset(term for term in self.terms if YEAR.fullmatch(term))
+
+    @property
+    def subject(self) -> frozenset[str]:
+        """What is asked about the names: the terms that are no name, code or year."""
+        return self.terms.difference(*self.names)
+
+    def strange_lost(self, held: frozenset[str]) -> bool:
+        """Tell whether a rare Latin word (a drug, a company, a technical term) is not among the terms held."""
+        return any(weight(t) >= UNSEEN and len(t) > 4 and t.isascii() and t.isalpha() for t in self.terms - held)
 
     def names_lost(self, held: frozenset[str]) -> bool:
         """Tell whether one of the names, codes and years is not among the terms held, or today is asked about."""
         return _LIVE.search(self.text) is not None or any(not name & held for name in self.names)
 
+    def barely_met(self, held: frozenset[str]) -> bool:
+        """Tell whether of two or more telling words at most one is met: the subject alone, or a chance word."""
+        return len(self.words) > 1 and sum(bool(word & held) for word in self.words) < 2
+
     def satisfied_by(self, line: Line) -> bool:
         """Tell whether the line holds the kind of thing asked for (a figure, a date); True when no kind is."""
         if self.wants == "date":
             return _YEARISH.search(line.text) is not None
-        return self.wants != "quantity" or _DIGIT.search(line.text) is not None
+        return self.wants != "quantity" or _FIGURE.search(line.text) is not None
 
 
 def _telling(text: str, language: Language) -> frozenset[str]:
-    return term_set(_ASKED_ZH.sub(" ", text) if language == "zh" else text) - _asked_terms()
+    """Return the terms without question words; of Chinese the pairs of characters, so that no word counts twice."""
+    found = term_set(_ASKED_ZH.sub(" ", text) if language == "zh" else text) - _asked_terms()
+    return frozenset(term for term in found if len(term) < 3 or term.isascii()) if language == "zh" else found
+
+
+def _words(text: str, wanted: frozenset[str]) -> tuple[frozenset[str], ...]:
+    """Return the terms of each word of two and more characters that is wanted."""
+    pieces = _ZH_PIECE.findall(_ASKED_ZH.sub(" ", text) if has_han(text) else text)
+    cut = [word for piece in pieces for word in (cut_han(piece) if has_han(piece) else [piece]) if len(word) > 1]
+    return tuple(its for word in dict.fromkeys(cut) if (its := term_set(word) & wanted))
 
 
 def _names(text: str, language: Language) -> tuple[frozenset[str], ...]:
@@ -112,7 +145,7 @@ def _names(text: str, language: Language) -> tuple[frozenset[str], ...]:
         words = text.split()
         shouted = sum(word[0].isupper() for word in words) > max(3, 0.6 * len(words))
         found = [m.group() for m in _NAMED.finditer(text) if not shouted or any(c.isdigit() for c in m.group())]
-    kept = [word for word in found if not word.isdecimal() or _YEAR.fullmatch(word)]
+    kept = [word for word in found if not word.isdecimal() or YEAR.fullmatch(word)]
     held = [frozenset(t for t in term_set(word) if len(t) > 1) for word in kept if word not in _MONTHS]
     return tuple(terms - _asked_terms() for terms in held if terms - _asked_terms())
 
@@ -131,8 +164,8 @@ def missing_words(asked: Question, held: frozenset[str], most: int = 3) -> list[
     found: dict[str, float] = {}
     for piece in _ZH_PIECE.findall(text):
         for word in cut_han(piece) if has_han(piece) else [piece]:
-            its = term_set(word)
-            if its and not its & held and its <= asked.terms:
+            its = term_set(word) & asked.terms
+            if its and not its & held:
                 found.setdefault(word, max(weight(term) for term in its))
     telling = [word for word in found if found[word] >= _TELLING]
     best = sorted(telling, key=lambda word: -found[word])[:most]

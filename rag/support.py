@@ -23,16 +23,19 @@ from rag.language import HAN, Language, detect_language, sentence_spans, terms
 from rag.schema import Embedder, Passage
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
-LineKind = Literal["sentence", "row", "heading", "question"]
+LineKind = Literal["sentence", "row", "heading", "question", "notice"]
 _LINE = re.compile(r"[^\n]+")
 HAN_CHARS = re.compile(f"[{HAN}]")
 _CELL = re.compile(r"\s*\|\s*")
 _CLOSED = re.compile(r"[.!?。！？;；:：…][\"'”’)\]）】」』]*$")
 _ASKS = re.compile(r"[?？][\"'”’)\]）】]*$")
 _YEAR_PREFIX = re.compile(r"\b(?:FY|CY|fy)\s?(?='?\d{2,4}\b)")
+_NOTICE = re.compile(
+    r"(?:sources?|references?|prepared (?:for|by))\b\s*[:：]?\s|(?:数据|数字|资料|信息)?来源\s*[:：]|参考文献", re.I
+)
 _HEADING_WORDS = 9
 _WEIGHTS = Path(__file__).with_name("term_weights.json")
-_UNSEEN = 7.0
+UNSEEN = 7.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,12 @@ class Line:
     text: str
     kind: LineKind
     terms: frozenset[str]
+    context: frozenset[str] = frozenset()  # terms of title, source and the headings above
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The terms of the line and of what it stands under."""
+        return self.terms | self.context
 
     @property
     def label(self) -> str:
@@ -77,6 +86,8 @@ def row_parts(row: str) -> tuple[str, str, str]:
 def _kind(text: str, whole_line: bool) -> LineKind:
     if _ASKS.search(text):
         return "question"
+    if _NOTICE.match(text):
+        return "notice"
     if whole_line and not _CLOSED.search(text) and _length(text) <= _HEADING_WORDS:
         return "heading"
     return "sentence"
@@ -114,10 +125,19 @@ def lines(passages: Iterable[Passage]) -> list[Line]:
     found: dict[str, Line] = {}
     for passage in passages:
         text = passage.chunk.text
+        above, under = surroundings(passage), frozenset[str]()
         for start, end, kind, held in _lines_of(text):
+            if kind == "heading":
+                under = held
             piece = text[start:end]
-            found.setdefault(piece, Line(passage.rank, start, end, piece, kind, held))
+            found.setdefault(piece, Line(passage.rank, start, end, piece, kind, held, above | under))
     return list(found.values())
+
+
+def surroundings(passage: Passage) -> frozenset[str]:
+    """Return the terms of a passage's title, file name and headings."""
+    name = re.split(r"[/#]", passage.source)[-1].rpartition(".")[0]
+    return term_set(" ".join((passage.title, re.sub(r"[_-]", " ", name), *passage.chunk.headings)))
 
 
 def term_set(text: str) -> frozenset[str]:
@@ -133,7 +153,7 @@ def _term_weights() -> Mapping[str, float]:
 
 def weight(term: str) -> float:
     """Return how telling a term is: ln(N / documents that hold it); a term not among the frequent ones is rare."""
-    return _term_weights().get(term, _UNSEEN)
+    return _term_weights().get(term, UNSEEN)
 
 
 def coverage(wanted: Iterable[str], held: frozenset[str] | set[str]) -> float:
