@@ -152,15 +152,20 @@ def _sheet_blocks(sheet: Any, *, alone: bool) -> Iterator[Block]:
     dull = _DULL_SHEET.fullmatch(name) is not None
     if not (alone and dull):
         yield Title(name, 2)
-    caption = "" if dull else name
+    named = caption = "" if dull else name
     notes: list[str] = []
     for rows in _groups(sheet):
         if max(sum(bool(cell) for cell in row) for row in rows) < 2:
             lines = [next(cell for cell in row if cell) for row in rows]
             notes = [*reversed(lines), *notes][:4]
+            caption = _SENTENCE_END.split(lines[0], maxsplit=1)[0]  # tables of one sheet differ by the line above them
             yield from (Prose(line) for line in lines)
         else:
-            yield Grid(rows, caption="" if _titled(rows) else caption, notes=[*notes, caption])
+            yield Grid(rows, caption="" if _titled(rows) else caption, notes=[*notes, caption, named])
+            caption = named
+
+
+_SENTENCE_END = re.compile(r"(?<=[.)])\s+(?=[A-Z])|(?<=。)")
 
 
 def _titled(rows: Sequence[Sequence[str]]) -> bool:
