@@ -116,8 +116,7 @@ class Reading:
             "lost": float(asked.names_lost(anywhere)),
             "strange": float(len(asked.terms) <= SHORT and asked.strange_lost(anywhere)),
             "off": float(bool(asked.subject) and not asked.subject & (there | best.held)),
-            "other_year": float(asked.wants == "quantity" and not asked.years <= there)
-            * (0.5 if asked.years <= anywhere else 1.0),
+            "other_year": other_year * (0.5 if asked.years <= anywhere else 1.0),
             "apart": float(asked.names_lost(there)),
         }
 
