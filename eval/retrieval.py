@@ -40,7 +40,7 @@ def evaluate(
     *,
     embedder: Embedder,
     mode: str = "hybrid",
-    fetch_k: int = DEPTH,
+    fetch_k: int = 1000,
     options: RunOptions | None = None,
 ) -> dict[str, Any]:
     """Index a corpus, rank it for every judged query and return what `out/results.json` then holds.

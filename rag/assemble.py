@@ -52,7 +52,9 @@ def open_collection(
         UnknownCollectionError: it does not exist and is not to be written.
     """
     path = collection_path(settings.collections, name or settings.collection)
-    return Collection.open(path, embedder or embedder_of(settings), writable=writable, create=writable)
+    collection = Collection.open(path, embedder or embedder_of(settings), writable=writable, create=writable)
+    collection.dense_weight = settings.retrieve.dense_weight
+    return collection
 
 
 def assemble(

@@ -47,7 +47,10 @@ class RetrieveSettings(_Section):
     """Queries to passages."""
 
     k: int = Field(8, ge=1, le=1000, description="passages an answer may draw on")
-    fetch_k: int = Field(100, ge=1, le=10_000, description="candidates each leg hands to the fusion")
+    fetch_k: int = Field(1000, ge=1, le=10_000, description="candidates each leg hands to the fusion")
+    dense_weight: float | None = Field(
+        None, ge=0.0, le=1.0, description="share of the dense leg; unset: measured for the shipped embedder"
+    )
     mode: Literal["hybrid", "lexical", "dense"] = Field("hybrid", description="which legs search")
 
 
