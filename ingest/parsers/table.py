@@ -206,7 +206,7 @@ def _name_columns(shape: _Shape) -> None:
 
 def _caption(caption: str, shape: _Shape) -> str:
     """Return the caption without its notice, with the words that all columns share, cut to a bearable length."""
-    text = strip_notice(caption).strip(" :：-–—|")
+    text = strip_notice(caption).strip(" :：-–—|.。,，;；")
     shared = _shared_words([label for label in shape.labels[1:] if label])
     if shared and len(shape.labels) > 2:
         shape.short = [label[len(shared) :].strip(" ,") if label.startswith(shared) else label for label in shape.short]
