@@ -96,7 +96,7 @@ def test_html_spans(tmp_path: Path) -> None:
 
 def test_docx_keeps_the_order_of_paragraphs_and_tables(files: Path) -> None:
     (parsed,) = read(files / "note.docx")
-    assert parsed.document.text.splitlines() == ["Annual note", "Income rose.", "Income rose. | Income | 2022: 7"]
+    assert parsed.document.text.splitlines() == ["Annual note", "Income rose.", "Income rose | Income | 2022: 7"]
     assert [(h.text, h.level) for h in parsed.headings] == [("Annual note", 1)]
 
 
