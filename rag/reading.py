@@ -105,6 +105,7 @@ class Reading:
         """Return what speaks for and against the passages answering, each in [0, 1] or a cosine."""
         asked, best = self.asked, self.lines[0]
         there, anywhere = self.held[best.rank], frozenset().union(*self.held.values())
+        lost = asked.names_lost(anywhere)
         other_year = float(asked.wants == "quantity" and not asked.years <= there)
         return {
             "cosine": self.cosine,
@@ -113,9 +114,9 @@ class Reading:
             "length": min(len(asked.terms), FULL_LENGTH) / FULL_LENGTH,
             "kind": float(asked.satisfied_by(best)),
             "chance": float(asked.barely_met(self.around)),
-            "lost": float(asked.names_lost(anywhere)),
-            "strange": float(len(asked.terms) <= SHORT and asked.strange_lost(anywhere)),
-            "off": float(bool(asked.subject) and not asked.subject & (there | best.held)),
+            "lost": float(lost),
+            "strange": float(len(asked.terms) <= SHORT and not lost and asked.strange_lost(anywhere)),
+            "off": float(bool(asked.subject) and not asked.subject & self.around),
             "other_year": other_year * (0.5 if asked.years <= anywhere else 1.0),
             "apart": float(asked.names_lost(there)),
         }

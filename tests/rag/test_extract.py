@@ -153,3 +153,35 @@ def test_a_stricter_threshold_withholds_more() -> None:
     assert lax.spans
     assert strict.spans == ()
     assert lax.confidence == strict.confidence
+
+
+def test_a_line_counts_the_heading_it_stands_under() -> None:
+    text = "Uses\nIt lowers blood glucose in adults.\nContraindications\nSevere renal impairment with an eGFR below 30."
+    found = passages(text, title="Metformin")
+    lenient = Extractor(FakeEmbedder(512), min_confidence=0.0)
+    draft = lenient.answer("What are the contraindications of metformin?", found)
+    best = max(draft.spans, key=lambda span: span.score)
+    assert "renal impairment" in text[best.start : best.end]
+
+
+def test_a_line_of_sources_is_no_answer(extractor: Extractor) -> None:
+    text = "Source: net sales of Acme in 2022, public annual report.\nNet sales of Acme were 34,229 million in 2022."
+    found = passages(text)
+    assert quoted(extractor.answer("What were the net sales of Acme in 2022?", found), found) == [
+        "Net sales of Acme were 34,229 million in 2022."
+    ]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the starting dose of lisinopril?",
+        "What were net sales in 2019?",
+        "2019年的营业收入是多少？",
+        "上市公司有多少员工？",
+    ],
+)
+def test_a_strange_word_another_year_or_another_matter_is_refused(extractor: Extractor, question: str) -> None:
+    draft = extractor.answer(question, passages(METFORMIN, INCOME, ZH_ROWS))
+    assert draft.spans == ()
+    assert draft.reason
