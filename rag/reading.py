@@ -30,8 +30,8 @@ FULL_LENGTH = 20  # words (Han characters) from which a line is no fragment; tel
 FAR = 0.35  # cosine below which no line is about the question: 2 % of the answerable, 90 % of 224 off-topic ones
 SHORT = 6  # telling terms up to which a rare word must be met
 
-# Weights of a line's score, by language of the question: chosen by hand among trials on bioasq, xquad and cmrc2018, seen
-# on fold train and fold dev alike (411 / 237, 405 / 103, 819 / 330 questions), 2026-11-22; `kind`, `label` and
+# Weights of a line's score, by language of the question: chosen by hand among trials on bioasq, xquad and cmrc2018,
+# seen on fold train and fold dev alike (411 / 237, 405 / 103, 819 / 330 questions), 2026-11-22; `kind`, `label` and
 # `off_year` were then set on the sample documents.
 SCORE: Mapping[Language, Mapping[str, float]] = {
     "en": {
