@@ -23,10 +23,11 @@ from rag.support import Line, coverage, language_of, lines, logistic, row_parts,
 CANDIDATES = 12  # lines of the passages embedded a claim
 
 # Logistic constants of "the passages support the claim". The four English signals count alike: among about twenty
-# trials that had the best mean AUROC over six factuality dev sets (0.687; weights fitted on FEVER, SciFact and ExpertQA pairs
-# 0.666 to 0.674, on grounded answers 0.629 to 0.658). It was picked on those sets, so they do not confirm it. Slope and
-# bias: 745 sentences of train-ok answers with their contexts against 1,208 with contexts of the nearest other question,
-# or with a number or a name changed; 2026-11-22. Chinese is not fitted: there words stand in for the cosine.
+# trials that had the best mean AUROC over six factuality dev sets (0.687; weights fitted on FEVER, SciFact and
+# ExpertQA pairs 0.666 to 0.674, on grounded answers 0.629 to 0.658). It was picked on those sets, so they do not
+# confirm it. Slope and bias: 745 sentences of train-ok answers with their contexts against 1,208 with contexts of the
+# nearest other question, or with a number or a name changed; 2026-11-22. Chinese is not fitted: there words stand in
+# for the cosine.
 CONSTANTS: Mapping[Language, Mapping[str, float]] = {
     "en": {"bias": -3.41, "line": 1.26, "passage": 1.26, "cosine": 1.26, "numbers": 1.26},
     "zh": {"bias": -3.41, "line": 2.52, "passage": 1.26, "numbers": 1.26},
