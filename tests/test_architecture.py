@@ -28,7 +28,7 @@ def _functions(tree: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]
 
 
 def _nesting(node: ast.AST, depth: int = 0) -> int:
-    """Deepest level of blocks inside a function; an `elif` is not deeper than its `if`."""
+    """Deepest level of branches, loops and tries; an `elif` is not deeper than its `if`, a `with` is not counted."""
     deepest = depth
     for name, value in ast.iter_fields(node):
         children = value if isinstance(value, list) else [value]
@@ -36,7 +36,7 @@ def _nesting(node: ast.AST, depth: int = 0) -> int:
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
                 continue
             if isinstance(child, ast.AST):
-                block = isinstance(child, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match)
+                block = isinstance(child, ast.If | ast.For | ast.While | ast.Try | ast.Match)
                 elif_ = (
                     isinstance(node, ast.If) and name == "orelse" and isinstance(child, ast.If) and len(children) == 1
                 )

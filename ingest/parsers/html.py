@@ -185,13 +185,12 @@ def _grid(rows: list[list[Any]]) -> tuple[list[list[str]], int]:
         line: list[str] = []
         for cell in cells:
             _hang(line, hanging)
-            text = clean_line(_words(cell))
-            down = _span(cell, "rowspan")
-            for step in range(_span(cell, "colspan")):
-                shown = text if step == 0 or is_year(text) or not is_value(text) else ""
-                if down > 1:
-                    hanging[len(line)] = (down - 1, shown)
-                line.append(shown)
+            text, down, across = clean_line(_words(cell)), _span(cell, "rowspan"), _span(cell, "colspan")
+            again = text if is_year(text) or not is_value(text) else ""
+            shown = [text, *[again] * (across - 1)]
+            if down > 1:
+                hanging.update((len(line) + j, (down - 1, words)) for j, words in enumerate(shown))
+            line.extend(shown)
         _hang(line, hanging)
         grid.append(line)
         leading = leading and bool(cells) and all(cell.tag == "th" for cell in cells)

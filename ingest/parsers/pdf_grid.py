@@ -173,9 +173,9 @@ def _give(heads: Sequence[Piece], columns: Sequence[tuple[float, float]], blocks
         row: list[tuple[float, tuple[str, ...]]] = [(float("inf"), ())]
         for j in range(1, count + 1):
             options = [(row[j - 1][0] + BARE, (*row[j - 1][1], ""))]
-            for i in range(j):
-                if (len(heads) == 1 and j - i not in (1, 2, count)) or i not in blocks or j not in blocks:
-                    continue
+            lone = len(heads) == 1
+            runs = [i for i in range(j) if {i, j} <= blocks and (not lone or j - i in (1, 2, count))]
+            for i in runs:
                 off = _off(piece, columns[i][0], columns[j - 1][1]) if j - i == 1 else float("inf")
                 off = min(off, _off(piece, starts[i], columns[j - 1][1]))
                 cost = best[-1][i][0] + off * (1 if j - i == 1 else 2)
