@@ -1,7 +1,8 @@
 """The dense leg: FAISS over unit vectors, so that the inner product is the cosine. One file, derived from the store.
 
 The file ends with its own length, checksum and the generation of the store it was made from; one that does not check
-out counts as absent and is made again. Readers map it into memory; a change writes it anew and swaps it in.
+out counts as absent and is made again. Readers map it into memory. Since a change means writing all of it anew, changes
+are made in memory and written now and then; whoever finds the file behind the store adds the rest in memory.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Scored = tuple[int, float]
 _FOOTER: Final = struct.Struct("<8sQQI")
 _MAGIC: Final = b"CONSDNS1"
 FILE: Final = "dense.faiss"
+_FEW_CHANGES: Final = 4096
 
 
 def _faiss() -> Any:
@@ -43,7 +45,7 @@ class Dense:
     """Vectors by row. `generation` is that of the store it was made from; -1 means there is nothing yet.
 
     Args:
-        folder: where the file lies; None keeps everything in memory.
+        folder: where the file lies; None for memory alone.
         dimension: of the vectors.
     """
 
@@ -52,6 +54,8 @@ class Dense:
         self._dimension = dimension
         self._index: Any = None
         self._mapped = False
+        self._written = -1
+        self._changes = 0
         self.generation = -1
 
     def __len__(self) -> int:
@@ -63,13 +67,15 @@ class Dense:
         return self._index is not None
 
     def load(self) -> None:
-        """Take what lies on disk now.
+        """Take what lies on disk, if it is newer than what is here.
 
-        Where that is missing or broken the generation is -1, and what was loaded before can still be searched.
+        Where that is missing or broken the generation stays, -1 for a leg that has nothing.
         """
         if self._file is None:
             return
-        self.generation = -1
+        stamp = _stamp(self._file)
+        if stamp is None or stamp <= self.generation:
+            return
         generation = _checked(self._file)
         if generation is None:
             return
@@ -80,38 +86,45 @@ class Dense:
             return
         if index.d == self._dimension and _stamp(self._file) == generation:
             self._index, self.generation, self._mapped = index, generation, True
+            self._written, self._changes = generation, 0
 
     def clear(self, *, scratch: bool = False) -> None:
-        """Make the next `update` start from nothing; it writes a new file in any case."""
+        """Make the next `update` start from nothing."""
         del scratch
-        self.generation = -1
-
-    def keep_in_memory(self) -> None:
-        """Leave the disk alone from now on and begin empty."""
-        self._file, self._index, self.generation, self._mapped = None, None, -1, False
+        self.generation = self._written = -1
 
     def update(self, generation: int, removed: np.ndarray, added: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
-        """Take rows out, put rows in and write the file with its new generation.
+        """Take rows out and put rows in, in memory; `write` makes it last.
 
         Args:
             generation: of the store, after the change.
             removed: rows that are gone, int64; unknown ones are ignored.
             added: pairs of rows (n,) int64 and vectors (n, dimension), any float type.
+        """
+        index = self._writable()
+        if len(removed) and index.ntotal:
+            selector = _faiss().IDSelectorBatch(np.ascontiguousarray(removed, dtype=np.int64))
+            self._changes += int(index.remove_ids(selector))
+        for rows, vectors in added:
+            if len(rows):
+                index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), rows.astype(np.int64))
+                self._changes += len(rows)
+        self._index, self.generation, self._mapped = index, generation, False
+
+    @property
+    def due(self) -> bool:
+        """Whether so much has changed that the file should be written."""
+        return self._changes > max(_FEW_CHANGES, len(self) // 4)
+
+    def write(self) -> None:
+        """Write the file where it is not of this generation.
 
         Raises:
             OSError: the disk refused; what was on disk is still there.
         """
-        faiss = _faiss()
-
-        index = self._writable()
-        if len(removed) and index.ntotal:
-            index.remove_ids(faiss.IDSelectorBatch(np.ascontiguousarray(removed, dtype=np.int64)))
-        for rows, vectors in added:
-            if len(rows):
-                index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), rows.astype(np.int64))
-        if self._file is not None:
-            _write(self._file, index, generation)
-        self._index, self.generation, self._mapped = index, generation, False
+        if self._file is not None and self._index is not None and self._written != self.generation:
+            _write(self._file, self._index, self.generation)
+            self._written, self._changes = self.generation, 0
 
     def search(self, vector: np.ndarray, k: int, allowed: np.ndarray | None = None) -> list[Scored]:
         """Return at most k (row, cosine), best first, equal scores by row.
@@ -145,9 +158,8 @@ class Dense:
             return new_index(self._dimension, 0)
         if not self._mapped:
             return self._index
-        faiss = _faiss()
-
-        return faiss.read_index(str(self._file))
+        faiss = _faiss()  # a mapped index cannot be changed, and its file may be a newer one by now
+        return faiss.deserialize_index(faiss.serialize_index(self._index))
 
 
 def _write(file: Path, index: Any, generation: int) -> None:

@@ -94,7 +94,7 @@ class MiniLM:
     def __init__(self, cache: Path, *, batch_tokens: int = 4096, threads: int = 0) -> None:
         self._cache = cache
         self._batch_tokens = min(batch_tokens, _CACHED_TOKENS)
-        self._threads = threads or len(os.sched_getaffinity(0))
+        self._threads = threads or _cores()
 
     @property
     def identity(self) -> Identity:
@@ -166,6 +166,11 @@ class MiniLM:
             return
         with ThreadPoolExecutor(self._threads) as pool:  # onnxruntime lets go of the interpreter while it computes
             list(pool.map(run, batches))
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _tokenizer() -> Any:

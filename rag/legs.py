@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from rag.schema import Where
 
 Mode = Literal["hybrid", "lexical", "dense"]
 Scored = tuple[int, float]
+_ROOM: Final = 64_000_000
+"""With fewer free bytes a write that failed is not tried again from nothing."""
 MODES: Final = ("hybrid", "lexical", "dense")
 
 
@@ -78,7 +81,7 @@ class TwoLegs:
         return Legs(lexical, dense, timings)
 
     def publish(self, *, anew: bool = False) -> None:
-        """Bring both legs to the last commit, on disk; `anew` makes them from nothing. Needs the write lock.
+        """Bring both legs to the last commit; `anew` makes them from nothing. Needs the write lock.
 
         Raises:
             OSError: the disk refused.
@@ -90,6 +93,16 @@ class TwoLegs:
                 leg.load()
             if not self._level(leg):
                 self._catch_up(leg)
+        if anew or self._dense.due:
+            self._dense.write()
+
+    def flush(self) -> None:
+        """Write what was kept in memory. Where the disk refuses, the next one to open has more to catch up, no less.
+
+        Needs the write lock.
+        """
+        with contextlib.suppress(OSError):
+            self._dense.write()
 
     def _of(self, mode: Mode) -> tuple[Lexical | Dense, ...]:
         if mode == "hybrid":
@@ -109,18 +122,24 @@ class TwoLegs:
         try:
             with contextlib.nullcontext() if self._writing else write_lock(self._path):
                 self._catch_up(leg)
+                self._dense.write()
         except (LockedError, StoreError, OSError):  # another one is just doing it, or nothing can be written here
-            if leg.usable:
-                return False
-            leg.keep_in_memory()
-            self._update(leg)
+            if leg is self._lexical:
+                if leg.usable:
+                    return False
+                self._lexical.keep_in_memory()
+            self._catch_up(leg)
         return self._level(leg)
 
     def _catch_up(self, leg: Lexical | Dense) -> None:
         """Bring a leg to the visible generation: by what changed since its own, else from nothing."""
         if not int(self._records.state("caught_up_from")) <= leg.generation <= self._records.generation:
             leg.clear()
-        self._update(leg)
+        try:
+            self._update(leg)
+        except OSError:
+            if shutil.disk_usage(self._path).free < _ROOM:
+                raise
         if not self._level(leg):
             leg.clear(scratch=True)
             self._update(leg)

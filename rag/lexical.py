@@ -27,6 +27,7 @@ _HEAP_BYTES: Final = 64_000_000
 _MOST_TERMS: Final = 1024
 _TAIL: Final = struct.Struct("<II")  # length of the footer, magic number
 _MAGIC: Final = 1337
+_SEGMENT_FILE: Final = re.compile(r"[0-9a-f]{32}\.")
 _MOST_LISTED: Final = 20_000
 """Up to so many allowed rows are put into the query itself; beyond, results are filtered afterwards."""
 
@@ -94,6 +95,8 @@ class Lexical:
         """
         index = self._index or self._fresh()
         try:
+            if self._path is not None and self._index is not None:
+                _sweep(self._path)
             writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
             try:
                 self._change(writer, generation, removed, added)
@@ -174,17 +177,15 @@ class Lexical:
         Raises:
             ValueError: one is broken. OSError, LookupError, struct.error: or missing, or nothing of the kind.
         """
-        segments = json.loads((path / "meta.json").read_bytes())["segments"]
-        for segment in segments:
-            for file in path.glob(f"{segment['segment_id'].replace('-', '')}.*"):
-                if file.name in self._checked:
-                    continue
-                data = file.read_bytes()
-                length, magic = _TAIL.unpack(data[-_TAIL.size :])
-                footer = json.loads(data[-_TAIL.size - length : -_TAIL.size]) if magic == _MAGIC else {}
-                if footer.get("crc") != zlib.crc32(memoryview(data)[: -_TAIL.size - length]):
-                    raise ValueError(f"{file} is broken")
-                self._checked.add(file.name)
+        for file in _committed(path):
+            if file.name in self._checked:
+                continue
+            data = file.read_bytes()
+            length, magic = _TAIL.unpack(data[-_TAIL.size :])
+            footer = json.loads(data[-_TAIL.size - length : -_TAIL.size]) if magic == _MAGIC else {}
+            if footer.get("crc") != zlib.crc32(memoryview(data)[: -_TAIL.size - length]):
+                raise ValueError(f"{file} is broken")
+            self._checked.add(file.name)
 
     def _take_searcher(self) -> None:
         import tantivy
@@ -195,6 +196,24 @@ class Lexical:
         if not values:
             raise ValueError("the lexical index has no generation")
         self._searcher, self.generation = searcher, int(values[0])
+
+
+def _committed(path: Path) -> list[Path]:
+    """Return the files the last commit consists of, besides `meta.json`, which names them."""
+    found: list[Path] = []
+    for segment in json.loads((path / "meta.json").read_bytes())["segments"]:
+        name = segment["segment_id"].replace("-", "")
+        deletes = f"{name}.{(segment['deletes'] or {}).get('opstamp')}.del"
+        found += [file for file in path.glob(f"{name}.*") if file.suffix != ".del" or file.name == deletes]
+    return found
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a killed writer left: tantivy never overwrites a file, so that leftovers would stop the next one."""
+    kept = set(_committed(path))
+    for file in path.iterdir():
+        if _SEGMENT_FILE.match(file.name) and file not in kept:
+            file.unlink(missing_ok=True)
 
 
 def _schema() -> Any:

@@ -19,6 +19,7 @@ import numpy as np
 from rag.embed import identity, unit
 from rag.errors import LockedError, StoreError, UserError
 from rag.folder import WriteLock
+from rag.fuse import fuse
 from rag.guard import Guard, damaged
 from rag.legs import MODES, Legs, Mode, TwoLegs
 from rag.manifest import check_embedder, check_format, first_state, identity_of, manifest_of, write_manifest
@@ -34,7 +35,12 @@ _UNEMBEDDED: Final = 4096
 
 
 class Collection:
-    """A searchable body of documents in one folder; open it with `Collection.open`. Threads may share one."""
+    """A searchable body of documents in one folder; open it with `Collection.open`. Threads may share one.
+
+    `dense_weight` is the share of the dense leg in the fusion, in [0, 1]; None: that of the shipped embedder.
+    """
+
+    dense_weight: float | None = None
 
     def __init__(self, path: Path, records: Records, embedder: Embedder | None, lock: WriteLock | None) -> None:
         self.path = path
@@ -96,6 +102,7 @@ class Collection:
         with self._guard.reading():
             self._records.close()
             if self._lock:
+                self._legs.flush()
                 self._lock.release()
 
     def __enter__(self) -> Self:
@@ -120,7 +127,7 @@ class Collection:
             return self._records.generation
 
     def retrieve(
-        self, query: str, k: int, *, where: Where | None = None, mode: Mode = "hybrid", fetch_k: int = 100
+        self, query: str, k: int, *, where: Where | None = None, mode: Mode = "hybrid", fetch_k: int = 1000
     ) -> list[Passage]:
         """Return at most k passages, best first.
 
@@ -139,9 +146,7 @@ class Collection:
             legs = self._legs.search(query, vector, max(k, fetch_k) if mode == "hybrid" and k > 0 else k, where, mode)
             ranked = {"lexical": legs.lexical, "dense": legs.dense}.get(mode)
             if ranked is None:
-                from rag.fuse import fuse
-
-                ranked = fuse(query, legs.lexical, legs.dense, k=k)
+                ranked = fuse(query, legs.lexical, legs.dense, k=k, dense_weight=self.dense_weight)
             return self._records.passages(ranked[:k], mode)
 
     def retrieve_vector(self, vector: Any, k: int, *, where: Where | None = None) -> list[Passage]:

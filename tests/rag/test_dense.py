@@ -22,6 +22,7 @@ def vectors() -> np.ndarray:
 def leg(tmp_path: Path, vectors: np.ndarray) -> Dense:
     made = Dense(tmp_path, 16)
     made.update(1, NONE, [(np.arange(100, 300), vectors)])
+    made.write()
     return made
 
 
@@ -50,6 +51,9 @@ def test_changes_are_kept_with_their_generation(leg: Dense, tmp_path: Path, vect
     leg.update(2, np.array([107, 9999]), [(np.array([400]), -vectors[7:8].astype(np.float16))])
     again = Dense(tmp_path, 16)
     again.load()
+    assert (len(again), again.generation) == (200, 1)
+    leg.write()
+    again.load()
     assert (len(again), again.generation) == (200, 2)
     assert again.search(vectors[7], 9) == leg.search(vectors[7], 9)
     assert again.search(-vectors[7], 1)[0][0] == 400
@@ -64,7 +68,23 @@ def test_another_dimension_or_a_broken_file_is_as_good_as_none(leg: Dense, tmp_p
     data = bytearray((tmp_path / FILE).read_bytes())
     data[500] ^= 1
     (tmp_path / FILE).write_bytes(data)
+    again = Dense(tmp_path, 16)
+    again.load()
+    assert (again.generation, again.usable) == (-1, False)
     leg.load()
-    assert (leg.generation, leg.usable) == (-1, True)
-    leg.update(5, NONE, [])
-    assert (len(leg), leg.generation) == (0, 5)
+    assert leg.generation == 1  # what is loaded stays
+    leg.clear()
+    leg.update(1, NONE, [])
+    leg.write()
+    again.load()
+    assert (len(again), again.generation) == (0, 1)
+
+
+def test_it_is_written_when_much_has_changed(leg: Dense, vectors: np.ndarray) -> None:
+    many = np.tile(vectors, (30, 1))
+    leg.update(2, NONE, [(np.arange(1000, 5000), many[:4000])])
+    assert not leg.due
+    leg.update(3, np.arange(100, 200), [])
+    assert leg.due
+    leg.write()
+    assert not leg.due

@@ -80,6 +80,17 @@ def test_changes_are_kept_with_their_generation(leg: Lexical, tmp_path: Path) ->
     assert again.search("糖尿病", 3) == leg.search("糖尿病", 3)
 
 
+def test_what_a_killed_writer_left_does_not_stop_the_next(leg: Lexical, tmp_path: Path) -> None:
+    segment = next((tmp_path / "lexical").glob("*.term")).stem
+    for stamp in range(200):
+        (tmp_path / "lexical" / f"{segment}.{stamp}.del").write_bytes(b"half")
+    leg.update(2, np.array([1]), [])
+    assert rows(leg, "diuretics") == []
+    again = Lexical(tmp_path)
+    again.load()
+    assert (len(again), again.generation) == (4, 2)
+
+
 def test_clear_begins_anew(leg: Lexical) -> None:
     leg.clear()
     assert rows(leg, "diuretics") == [1]  # still readable
