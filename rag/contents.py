@@ -173,7 +173,7 @@ class Contents:
             yield np.array([row for row, _ in batch], dtype=np.int64), matrix.reshape(len(batch), -1)
 
     def texts_without_vector(self) -> Iterator[list[tuple[bytes, str]]]:
-        """Yield batches of key and indexed text of the chunks that have no vector yet, each content once."""
+        """Yield batches of key and embedded text of the chunks that have no vector yet, each content once."""
         last = 0
         while True:
             found = self._db.execute(
@@ -185,7 +185,7 @@ class Contents:
                 return
             last = found[-1][0]
             cut = _Scissors(self._db)
-            texts = {key: _chunk(fields, cut).indexed_text for *fields, key in found}
+            texts = {key: _chunk(fields, cut).embedded_text for *fields, key in found}
             yield list(texts.items())
 
     def _number(self, doc_id: str) -> int:

@@ -215,7 +215,7 @@ class Records(Contents):
                     *(number, c.id, c.start, c.end, c.page, c.kind),
                     dumps(c.headings) if c.headings else None,
                     pack_metadata(c.metadata, document.source),
-                    index_key(c.indexed_text),
+                    index_key(c.embedded_text),
                     generation,
                 )
                 for c in chunks

@@ -9,6 +9,7 @@ Offsets are half-open and count Unicode code points. Scores grow with relevance,
 from __future__ import annotations
 
 import hashlib
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ Metadata = Mapping[str, Scalar]
 ChunkKind = Literal["prose", "table", "row"]
 Label = Literal["supported", "contradicted", "not_enough_info"]
 Change = Literal["added", "updated", "unchanged"]
+_FIGURE_CELL = re.compile(r": [^A-Za-z\u2e80-\uffff]*$")  # "2022: $ (394,328)" at the end of a row's cell
 
 
 def content_id(*parts: str | bytes) -> str:
@@ -127,8 +129,20 @@ class Chunk:
 
     @property
     def indexed_text(self) -> str:
-        """What the indexes see: the headings path, then the text."""
+        """What the lexical leg reads: the headings path, then the text."""
         return f"{' > '.join(self.headings)}\n{self.text}" if self.headings else self.text
+
+    @property
+    def embedded_text(self) -> str:
+        """What the dense leg reads: of rows the caption and columns once, labels and words, no bare figures."""
+        if self.kind != "row":
+            return self.indexed_text
+        lead, labels = "", []
+        for line in self.text.split("\n"):
+            lead, *cells = line.split(" | ")
+            labels.append(" ".join(cell for cell in cells if not _FIGURE_CELL.search(cell)))
+        told = (*self.headings, lead, str(self.metadata.get("columns") or ""), "; ".join(labels))
+        return "\n".join(filter(None, told))
 
 
 @dataclass(frozen=True, slots=True)

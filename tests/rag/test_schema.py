@@ -24,6 +24,16 @@ def test_chunk_is_a_span_of_its_document() -> None:
         Chunk("id", "doc", "", 5, 4)
 
 
+def test_rows_are_embedded_by_their_words_and_read_whole_by_the_lexical_leg() -> None:
+    lead = "Income (USD, in millions)"
+    text = f"{lead} | Net sales | 2022: 34,229 | 2021: $ (35)\n{lead} | Dose | Adults: 5 mg"
+    document = Document.of(text, "a.xlsx")
+    chunk = Chunk.of(document, 0, len(text), headings=("3M",), kind="row", metadata={"columns": "2022 | 2021"})
+    assert chunk.embedded_text == "3M\nIncome (USD, in millions)\n2022 | 2021\nNet sales; Dose Adults: 5 mg"
+    assert "34,229" in chunk.indexed_text
+    assert Chunk.of(document, 0, 6).embedded_text == "Income"
+
+
 def test_pages() -> None:
     document = Document.of("abcdef", "a.pdf", page_starts=(0, 2, 2, 4))
     assert [document.page_at(i) for i in range(6)] == [1, 1, 3, 3, 4, 4]
