@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from rag.errors import ConsiliumError, DocumentError, StoreError
 from rag.schema import Index, content_id
 
 BATCH_DOCUMENTS = 64
+AHEAD = 64_000_000  # bytes of the largest PDF that is read while the one before it is embedded
 BATCH_CHUNKS = 1024  # whichever comes first is committed: what a kill can lose
 
 Progress = Callable[[int, int, str], object]
@@ -99,10 +101,14 @@ class _Run:
     def all(self, paths: Sequence[str | Path], progress: Progress | None) -> Report:
         began = time.perf_counter()
         files = list(self._found(paths))
-        for done, file in enumerate(files):
-            if progress:
-                progress(done, len(files), file.source)
-            self._file(file)
+        with ThreadPoolExecutor(1) as ahead:
+            parsed: Future[list[Parsed]] | None = None
+            for done, file in enumerate(files):
+                if progress:
+                    progress(done, len(files), file.source)
+                upcoming = self._ahead(ahead, files[done + 1 : done + 2])
+                self._file(file, parsed)
+                parsed = upcoming
         if self.options.prune:
             self._prune(paths, {file.source for file in files})
         self.index.commit()
@@ -127,14 +133,26 @@ class _Run:
         reason = str(error) if known else f"could not be read: {type(error).__name__}: {error}"
         self.report.failed.append({"source": source, "reason": reason.removeprefix(f"{source}: ")})
 
-    def _file(self, file: Found) -> None:
-        """Bring one file in; its failure is recorded and stays its own."""
+    def _ahead(self, pool: ThreadPoolExecutor, following: Sequence[Found]) -> Future[list[Parsed]] | None:
+        """Begin to read the next file, where it is a changed PDF, while this one is embedded."""
+        try:
+            for file in following:
+                pdf = file.source.lower().endswith(".pdf") and file.path.stat().st_size <= AHEAD
+                if pdf and not self.index.unchanged(file.source, self._fingerprint(file)):
+                    return pool.submit(_read_all, file)
+        except (OSError, DocumentError):
+            pass  # told when it is this file's turn
+        return None
+
+    def _file(self, file: Found, parsed: Future[list[Parsed]] | None = None) -> None:
+        """Bring one file in; its failure is recorded and stays its own. `parsed` was begun ahead."""
         try:
             fingerprint = self._fingerprint(file)
             if self._is_unchanged(file, fingerprint):
                 self.report.unchanged += max(1, len(self.index.sources(f"{file.source}#")))
                 return
-            self._documents_of(file, fingerprint)
+            documents = iter(parsed.result()) if parsed else read(file.path, file.source)
+            self._documents_of(file, fingerprint, documents)
         except StoreError:
             raise
         except Exception as error:
@@ -160,10 +178,9 @@ class _Run:
         first = next(iter(read(file.path, file.source)), None)
         return first is not None and self.index.unchanged(first.document.source, fingerprint)
 
-    def _documents_of(self, file: Found, fingerprint: str) -> None:
+    def _documents_of(self, file: Found, fingerprint: str, documents: Iterator[Parsed]) -> None:
         """Add the documents of a file, the first one last; then drop what the file no longer holds."""
         before = set(self.index.sources(f"{file.source}#"))
-        documents = read(file.path, file.source)
         first = next(documents, None)
         if first is None:
             raise DocumentError(f"{file.source}: no text in it.")
@@ -208,6 +225,10 @@ class _Run:
                 if source not in present and source.split("#", 1)[0] not in present:
                     self.index.delete_source(source)
                     self.report.deleted += 1
+
+
+def _read_all(file: Found) -> list[Parsed]:
+    return list(read(file.path, file.source))
 
 
 def _holds_records(source: str) -> bool:

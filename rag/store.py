@@ -2,8 +2,8 @@
 
 SQLite is the truth. A commit first ends its transaction (with the next generation), then brings the two search legs up
 to it, then writes the manifest for people. A crash in between leaves legs that lag: they are caught up at the next
-opening, from the stored vectors, without embedding again. One process writes, any number read; a reader sees the last
-commit and notices a new one at its next call.
+opening, from the stored vectors, without embedding again. One process writes, any number read; a reader notices a new
+commit at its next call.
 """
 
 from __future__ import annotations
@@ -35,12 +35,9 @@ _UNEMBEDDED: Final = 4096
 
 
 class Collection:
-    """A searchable body of documents in one folder; open it with `Collection.open`. Threads may share one.
+    """A searchable body of documents in one folder; open it with `Collection.open`. Threads may share one."""
 
-    `dense_weight` is the share of the dense leg in the fusion, in [0, 1]; None: that of the shipped embedder.
-    """
-
-    dense_weight: float | None = None
+    dense_weight: float | None = None  # share of the dense leg in [0, 1]; None: measured for the shipped embedder
 
     def __init__(self, path: Path, records: Records, embedder: Embedder | None, lock: WriteLock | None) -> None:
         self.path = path
@@ -144,9 +141,8 @@ class Collection:
         vector = self._query_vector(query, mode)
         with self._guard.reading(), self._records.snapshot():
             legs = self._legs.search(query, vector, max(k, fetch_k) if mode == "hybrid" and k > 0 else k, where, mode)
-            ranked = {"lexical": legs.lexical, "dense": legs.dense}.get(mode)
-            if ranked is None:
-                ranked = fuse(query, legs.lexical, legs.dense, k=k, dense_weight=self.dense_weight)
+            alone = {"lexical": legs.lexical, "dense": legs.dense}.get(mode)
+            ranked = alone or fuse(query, legs.lexical, legs.dense, k=k, dense_weight=self.dense_weight)
             return self._records.passages(ranked[:k], mode)
 
     def retrieve_vector(self, vector: Any, k: int, *, where: Where | None = None) -> list[Passage]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from threading import Lock
 from typing import IO, Any
 
 from ingest.clean import clean_line, is_page_number, running_key, running_lines
@@ -25,6 +26,9 @@ _DULL_TITLE = re.compile(
 )
 
 
+_PDFIUM = Lock()  # PDFium serves one thread at a time
+
+
 def parse_pdf(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     """Read a PDF.
 
@@ -33,14 +37,16 @@ def parse_pdf(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     """
     import pypdfium2 as pdfium
 
-    try:
-        pdf = pdfium.PdfDocument(stream.read())
-    except pdfium.PdfiumError as error:
-        raise DocumentError(_why(source, str(error))) from error
-    try:
-        yield _read(pdf, source)
-    finally:
-        pdf.close()
+    with _PDFIUM:
+        try:
+            pdf = pdfium.PdfDocument(stream.read())
+        except pdfium.PdfiumError as error:
+            raise DocumentError(_why(source, str(error))) from error
+        try:
+            parsed = _read(pdf, source)
+        finally:
+            pdf.close()
+    yield parsed
 
 
 def _why(source: str, error: str) -> str:
