@@ -18,6 +18,7 @@ from rag.domain import Preset
 from rag.errors import GenerationError, UserError
 from rag.extract import Draft, Extractor
 from rag.language import detect_language
+from rag.question import Question
 from rag.schema import (
     Answer,
     Cell,
@@ -156,7 +157,8 @@ class Assistant:
         timings: dict[str, float] = {}
         with _timed(timings, "total"):
             with _timed(timings, "search"):
-                found = tuple(self.search(question, k, where) if passages is None else passages)
+                query = Question.read(question, history).text  # a follow-up brings along the question before it
+                found = tuple(self.search(query, k, where) if passages is None else passages)
             yield Found(found)
             with _timed(timings, "extract"):
                 draft = self._extractor.answer(question, found, history)

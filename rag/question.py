@@ -53,6 +53,7 @@ _YEARISH = re.compile(
     r"\b1[0-9]{3}\b|\b20\d\d\b|\d+\s*[年月日世]|century|\b(?:January|February|March|April|May|June|July|August|"
     r"September|October|November|December)\b"
 )
+_NAMING = 5.0  # weight from which a single word says what a question is about
 _TELLING = 3.0  # weight from which a missing word is worth naming
 _NAMED = re.compile(r"(?<![.!?]\s)(?<!^)\b(?:[A-Z][\w&'’-]*|\w*\d\w*)")
 _LATIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.&-]*")
@@ -83,9 +84,12 @@ class Question:
         language = language_of(text)
         own = frozenset() if _TO_THE_MACHINE.search(text) else _telling(text, language)
         earlier = [m["content"] for m in history if m.get("role") == "user"]
-        if earlier and (len(own) < 3 or _FOLLOWS_UP.search(text.strip())):
-            text = f"{earlier[-1]} {text}"
-            own = own | _telling(earlier[-1], language_of(earlier[-1]))
+        if earlier and _leans(text, own):
+            before = (
+                YEAR.sub(" ", earlier[-1]) if YEAR.search(text) else earlier[-1]
+            )  # "and in 2021?" replaces the year
+            text = f"{before} {text}"
+            own = own | _telling(before, language_of(before))
         wants = "date" if _DATE.search(text) else "quantity" if _QUANTITY.search(text) else ""
         wide = not wants and _WIDE.search(text) is not None
         return cls(text, language, own, _names(text, language), _words(text, own), wants, wide)
@@ -117,6 +121,12 @@ class Question:
         if self.wants == "date":
             return _YEARISH.search(line.text) is not None
         return self.wants != "quantity" or _FIGURE.search(line.text) is not None
+
+
+def _leans(text: str, own: frozenset[str]) -> bool:
+    """Tell whether a question leans on the one before: it begins like a follow-up, or has but few and common words."""
+    common = len(own) < 3 and max(map(weight, own), default=0.0) < _NAMING
+    return common or _FOLLOWS_UP.search(text.strip()) is not None
 
 
 def _telling(text: str, language: Language) -> frozenset[str]:

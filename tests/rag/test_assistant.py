@@ -134,3 +134,19 @@ def test_without_a_collection_only_handed_passages_serve() -> None:
     with pytest.raises(UserError, match="no collection"):
         assistant.ask(QUESTION)
     assert assistant.ask(QUESTION, passages=Shelf().retrieve("", 2)).answer.text
+
+
+HISTORY = [{"role": "user", "content": "What was PepsiCo's operating profit in 2022?"}]
+
+
+def test_a_question_with_a_subject_of_its_own_forgets_the_one_before() -> None:
+    shelf = Shelf()
+    checked = _assistant(shelf=shelf).ask(QUESTION, history=HISTORY)
+    assert shelf.asked[0][0] == QUESTION
+    assert not checked.answer.abstained
+
+
+def test_a_follow_up_searches_with_the_subject_before_and_its_own_year() -> None:
+    shelf = Shelf()
+    _assistant(shelf=shelf).ask("And in 2021?", history=HISTORY)
+    assert "PepsiCo" in shelf.asked[0][0] and "2021" in shelf.asked[0][0] and "2022" not in shelf.asked[0][0]
