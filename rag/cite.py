@@ -14,6 +14,8 @@ from rag.numbers import Quantity, find_quantities, same_quantity
 from rag.schema import Answer, Cell, Citation, Figure, Passage
 
 _MARKER = re.compile(r"\s*[\[【](\d{1,3}(?:\s*[,，、;\-–]\s*\d{1,3})*)[\]】]")
+_ITEM = re.compile(r"(?:[-–•·*▪]|\d{1,2}[.)、）])\s")
+_NUMBERED = re.compile(r"^\s*[(（]?\d{1,2}[.)）、](?=\s)", re.MULTILINE)
 ATTRIBUTED = 0.6  # share of a sentence's terms its source must hold when a model gave no marker
 _CLOSERS = ".。!！?？;；"
 CellAt = Callable[[str, int], Cell | None]
@@ -109,8 +111,13 @@ def quote(spans: Sequence[tuple[int, int, int]], passages: Sequence[Passage]) ->
 
 
 def _joint(before: str, after: str) -> str:
-    """Rows and headings stand on lines of their own; Chinese sentences follow without a space."""
-    if " | " in after or " | " in before.rsplit("\n", 1)[-1] or before[-1] not in _CLOSERS + "”\"')）":
+    """Rows, list items and headings stand on lines of their own; Chinese sentences follow without a space."""
+    if (
+        _ITEM.match(after)
+        or " | " in after
+        or " | " in before.rsplit("\n", 1)[-1]
+        or before[-1] not in _CLOSERS + "”\"')）"
+    ):
         return "\n"
     return "" if before[-1] > "\u2e7f" else " "
 
@@ -118,11 +125,15 @@ def _joint(before: str, after: str) -> str:
 def trace(text: str, citations: Sequence[Citation], passages: Sequence[Passage], cell_at: CellAt) -> tuple[Figure, ...]:
     """Give every number of an answer its source: the cell or the span of a cited passage that carries it.
 
-    A number no cited passage carries gets rank None: it is flagged, not hidden. Years count as numbers.
+    A number no cited passage carries gets rank None: it is flagged, not hidden. Years count as numbers, the numbers of
+    list items do not.
     """
+    marks = [match.span() for match in _NUMBERED.finditer(text)]
     by_rank = {passage.rank: passage for passage in passages}
     figures: list[Figure] = []
     for quantity in find_quantities(text):
+        if any(start <= quantity.end - 1 < end for start, end in marks):
+            continue
         cited = [c for c in citations if c.start <= quantity.start and quantity.end <= c.end]
         cited = sorted(cited, key=lambda c: c.rank) or []
         figures.append(_figure(text, quantity, [(c, by_rank[c.rank]) for c in cited], cell_at))

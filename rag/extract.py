@@ -18,9 +18,10 @@ from rag.language import Language
 from rag.question import Question, missing_words
 from rag.reading import Reading
 from rag.schema import Embedder, Message, Passage
-from rag.support import logistic, vectors_for
+from rag.support import items_around, logistic, vectors_for
 
 NEAR, NEAR_WIDE = 0.95, 0.85  # share of the best score a further line must reach; the second for "how", "why", "list"
+LIST = 10  # items of the longest list that is shown whole
 REPEATS = 0.5  # share of a line's terms already said that makes it a repetition
 
 # Logistic constants of "the passages answer the question", fitted set by set in balance on fold train, 2026-11-22 (en
@@ -117,7 +118,7 @@ class Extractor:
         confidence = logistic(found.signals(), CONFIDENCE[asked.language])
         if confidence < self._min_confidence:
             return Draft((), confidence, _why_not(found))
-        return Draft(_choose(found, self._sentences), confidence)
+        return Draft(_with_list(_choose(found, self._sentences), found, passages), confidence)
 
 
 def _choose(found: Reading, most: int) -> tuple[Span, ...]:
@@ -133,6 +134,18 @@ def _choose(found: Reading, most: int) -> tuple[Span, ...]:
         taken.append(Span(line.rank, line.start, line.end, score))
         said |= line.terms
     return tuple(sorted(taken, key=lambda span: (span.rank, span.start)))
+
+
+def _with_list(chosen: tuple[Span, ...], found: Reading, passages: Sequence[Passage]) -> tuple[Span, ...]:
+    """Complete a list when its item is the best line: half a list of contraindications is worse than none."""
+    best = found.lines[0]
+    text = next(p.chunk.text for p in passages if p.rank == best.rank)
+    items = items_around(text, best.start)
+    if found.asked.wants == "quantity" or not 1 < len(items) <= LIST:
+        return chosen
+    rest = [span for span in chosen if span.rank != best.rank or not items[0][0] <= span.start < items[-1][1]]
+    whole = [Span(best.rank, start, end, found.scores[0]) for start, end in items]
+    return tuple(sorted([*rest, *whole], key=lambda span: (span.rank, span.start)))
 
 
 def _why_not(found: Reading) -> str:

@@ -16,6 +16,7 @@ HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ebef"
 _HAN_RUN = re.compile(f"[{HAN}]+")
 _WORD = re.compile(rf"[{HAN}]+|\d+(?:[.,]\d+)*|[^\W\d_{HAN}]+(?:['’][^\W\d_{HAN}]+)?")
 _LINE = re.compile(r"[^\n]+")
+_NUMBER = re.compile(r"[(（]?\d{1,3}[.)）、]")
 _ZH_SHARE = 0.2
 
 
@@ -93,7 +94,8 @@ def sentence_spans(text: str, language: Language | None = None) -> list[tuple[in
     """Return half-open spans of the sentences, without surrounding white space and without empty ones.
 
     A line break always ends a sentence: parsers join the lines of a paragraph and put every table row on its own line.
-    A "sentence" that starts with a small Latin letter is joined to the one before it (unknown abbreviations).
+    A "sentence" that starts with a small Latin letter is joined to the one before it (unknown abbreviations), and the
+    number of a list item ("2.") to its words.
     """
     import sentencex
 
@@ -110,7 +112,8 @@ def sentence_spans(text: str, language: Language | None = None) -> list[tuple[in
                 continue
             lead = len(piece) - len(piece.lstrip())
             begin, end = base + start + lead, base + start + lead + len(stripped)
-            if len(spans) > first and stripped[0].islower() and stripped[0].isascii():
+            goes_on = stripped[0].islower() and stripped[0].isascii()
+            if len(spans) > first and (goes_on or (len(spans) == first + 1 and _NUMBER.fullmatch(text, *spans[-1]))):
                 spans[-1] = (spans[-1][0], end)
             else:
                 spans.append((begin, end))

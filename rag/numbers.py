@@ -78,7 +78,7 @@ _DATE = re.compile(r"(?<![\d/-])(?P<y>(?:19|20)\d\d)[-/](?P<m>0?[1-9]|1[0-2])[-/
 _BEFORE = re.compile(
     r"(?:(?P<sign>(?<![\w)%\]])[-+])\s?)?"
     rf"(?:(?<![a-z])(?P<cur>{_SIGNS})\s?)?"
-    r"(?P<inner>(?<![\w)%\]])[-+]|(?<=[$€£¥])\()?(?P<pct>百分之)?$",
+    r"(?P<inner>(?<![\w)%\]])[-+]|(?<=[$€£¥])\()?(?P<pct>百分之)?\Z",
     re.I,
 )
 _AFTER = re.compile(
@@ -88,7 +88,7 @@ _AFTER = re.compile(
     rf"|\s?(?P<cur>{_any(w for w in _CURRENCY if not w.endswith('$'))})(?P<per>/股)?)?",
     re.I,
 )
-_NAME_BEFORE = re.compile(r"[a-z][-–_./]?$", re.I)
+_NAME_BEFORE = re.compile(r"[a-z][-–_./]?\Z", re.I)
 _RUNS_ON = re.compile(r"[a-z]|-[a-z]|\([a-z]\)", re.I)
 _RANGE = re.compile(r"\s*(?:-|–|—|~|～|至|到|to)\s*", re.I)
 _HAN = re.compile(r"[\u4e00-\u9fff]")

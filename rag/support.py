@@ -27,6 +27,7 @@ LineKind = Literal["sentence", "row", "heading", "question", "notice"]
 _LINE = re.compile(r"[^\n]+")
 HAN_CHARS = re.compile(f"[{HAN}]")
 _CELL = re.compile(r"\s*\|\s*")
+_ITEM = re.compile(r"(?:[-–•·*▪]|\d{1,2}[.)、）]|[（(]\d{1,2}[)）])\s*\S")
 _CLOSED = re.compile(r"[.!?。！？;；:：…][\"'”’)\]）】」』]*$")
 _ASKS = re.compile(r"[?？][\"'”’)\]）】]*$")
 _YEAR_PREFIX = re.compile(r"\b(?:FY|CY|fy)\s?(?='?\d{2,4}\b)")
@@ -132,6 +133,19 @@ def lines(passages: Iterable[Passage]) -> list[Line]:
             piece = text[start:end]
             found.setdefault(piece, Line(passage.rank, start, end, piece, kind, held, above | under))
     return list(found.values())
+
+
+def items_around(text: str, at: int) -> list[tuple[int, int]]:
+    """Return the spans of all items of the list that holds offset `at`, marks included; none where it is no list."""
+    run: list[tuple[int, int]] = []
+    for line in [*_LINE.finditer(text), None]:
+        if line is not None and _ITEM.match(line.group()):
+            run.append((line.start(), line.start() + len(line.group().rstrip())))
+            continue
+        if any(start <= at < end for start, end in run):
+            return run
+        run = []
+    return []
 
 
 def surroundings(passage: Passage) -> frozenset[str]:

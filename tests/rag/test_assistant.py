@@ -150,3 +150,15 @@ def test_a_follow_up_searches_with_the_subject_before_and_its_own_year() -> None
     shelf = Shelf()
     _assistant(shelf=shelf).ask("And in 2021?", history=HISTORY)
     assert "PepsiCo" in shelf.asked[0][0] and "2021" in shelf.asked[0][0] and "2022" not in shelf.asked[0][0]
+
+
+def test_a_list_is_answered_whole() -> None:
+    text = (
+        "Contraindications of metformin\n1. Severe renal impairment, an eGFR below 30 mL/min.\n"
+        "2. Hypersensitivity to metformin.\n3. Acute or chronic metabolic acidosis.\nInteractions are listed elsewhere."
+    )
+    chunk = Chunk.of(Document.of(text, "m.txt", title="Metformin contraindications"), 0, len(text))
+    passage = Passage(chunk, 1.0, 1, "test", source="m.txt", title="Metformin contraindications")
+    checked = _assistant().ask("What are the contraindications of metformin?", passages=[passage])
+    assert checked.answer.text.split("\n") == text.split("\n")[1:4]
+    assert {claim.label for claim in checked.verdict.claims} == {"supported"}

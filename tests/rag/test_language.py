@@ -31,6 +31,14 @@ def test_chinese_sentences_and_lines() -> None:
     assert _sentences(text) == ["每日服用100毫克。", "是否需要监测？", "需要！", "利润表 | 营业收入 | 2022年: 3.5"]
 
 
+def test_the_number_of_a_list_item_stays_with_its_words() -> None:
+    assert _sentences("1. Severe renal impairment.\n2. Acidosis. Stop it.") == [
+        "1. Severe renal impairment.",
+        "2. Acidosis.",
+        "Stop it.",
+    ]
+
+
 def test_terms_stem_english_and_cut_chinese() -> None:
     assert "patient" in terms("The patients") and "the" not in terms("The patients")
     found = han_terms("急性心肌梗死")

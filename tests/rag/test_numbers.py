@@ -164,3 +164,7 @@ def test_a_printed_number_is_read_back(value: Decimal) -> None:
     assert parse_number(f"({value:,})") == -value
     (found,) = find_quantities(f"It was ${value:,} million.")
     assert (found.value, found.scale, found.currency) == (value, MILLION, "USD")
+
+
+def test_a_number_on_a_new_line_begins_with_its_digit() -> None:
+    assert [q.text for q in find_quantities("below 30 mL.\n2. Twice\nUSD\n5")][1] == "2"
