@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 _SPACE = re.compile(r"[\s\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
-_DROP = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\u00ad\u200b\u2060\ufeff\ufff0-\ufffb\ufffe\uffff]")
+_DROP = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\u00ad\u200b\u2060\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff]")
 _FOLD = re.compile(r"[\ufb00-\ufb06\uf900-\ufaff\u2f00-\u2fdf\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
 _BULLETS = re.compile(r"[\uf0a7\uf0b7\uf0d8\uf0fc\uf076\uf06e\uf0a8]")
 _BROKEN = re.compile(r"[\ud800-\udfff]")

@@ -17,7 +17,7 @@ from rag import cite, prompt
 from rag.domain import Preset
 from rag.errors import GenerationError, UserError
 from rag.extract import Draft, Extractor
-from rag.language import detect_language
+from rag.language import detect_language, sentence_spans
 from rag.question import Question
 from rag.schema import (
     Answer,
@@ -34,6 +34,7 @@ from rag.schema import (
 )
 
 MAX_QUESTION = 8_000
+LONG = 20  # characters of a sentence that a model may not say twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,9 @@ class Assistant:
         for piece in self._generator.stream(conversation):
             spoken.append(piece)
             yield Delta(piece)
+            again = _repeats("".join(spoken))
+            if again is not None:  # small models go in circles: what they say twice is not said better
+                return cite.parse("".join(spoken)[:again], found)
         return cite.parse("".join(spoken), found)
 
     def _finish(self, answer: Answer, text: str, citations: tuple[Citation, ...], language: str) -> Answer:
@@ -233,6 +237,16 @@ _MODEL_REFUSED = {
     "en": "The documents do not answer this: {model} read the passages found and declined.",
     "zh": "文档中没有答案：{model} 阅读了找到的段落后拒绝作答。",
 }
+
+
+def _repeats(text: str) -> int | None:
+    """Return where the last whole sentence starts, if it was said before; short ones may be."""
+    spans = sentence_spans(text)
+    if len(spans) < 3:
+        return None
+    start, end = spans[-2]
+    said = {text[a:b] for a, b in spans[:-2]}
+    return start if end - start >= LONG and text[start:end] in said else None
 
 
 def _checked(text: str, what: str) -> str:

@@ -17,6 +17,7 @@ _HAN_RUN = re.compile(f"[{HAN}]+")
 _WORD = re.compile(rf"[{HAN}]+|\d+(?:[.,]\d+)*|[^\W\d_{HAN}]+(?:['’][^\W\d_{HAN}]+)?")
 _LINE = re.compile(r"[^\n]+")
 _NUMBER = re.compile(r"[(（]?\d{1,3}[.)）、]")
+_LONE = re.compile("[\ud800-\udfff]")  # half a character: no UTF-8, so the libraries below refuse it
 _ZH_SHARE = 0.2
 
 
@@ -82,7 +83,7 @@ def han_terms(text: str) -> list[str]:
 
 def latin_terms(text: str) -> list[str]:
     """Return stemmed index terms of the non-Han part of the text, without stop words."""
-    return list(english_analyzer().analyze(_HAN_RUN.sub(" ", text)))
+    return list(english_analyzer().analyze(_LONE.sub(" ", _HAN_RUN.sub(" ", text))))
 
 
 def terms(text: str) -> list[str]:
@@ -105,7 +106,7 @@ def sentence_spans(text: str, language: Language | None = None) -> list[tuple[in
         code = language or detect_language(body)
         first = len(spans)
         at = 0
-        for piece in sentencex.segment(code, body):
+        for piece in sentencex.segment(code, _LONE.sub("\ufffd", body)):
             start, at = at, at + len(piece)
             stripped = piece.strip()
             if not stripped:

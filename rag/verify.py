@@ -36,6 +36,7 @@ SUPPORTED = 0.5  # confidence from which a claim counts as supported
 CLOSE = 0.7  # share of the claim's words a line must hold for a differing figure to contradict it
 SAME = 0.9  # the same for a turned negation, and from where a figure must stand in that very line
 _BESIDE = 0.15  # lines this near to the best one are read with it
+VERBATIM = 0.99  # confidence of a claim that stands in its passage word for word
 _CAUGHT = 0.03  # confidence left to a claim that is contradicted
 
 _NEGATED = re.compile(
@@ -92,6 +93,8 @@ class SupportVerifier:
             ranks = {c.rank for c in answer.citations if c.start < end and c.end > start}
             cited = [p for p in answer.passages if not ranks or p.rank in ranks]
             label, confidence = self.judge(answer.text[start:end], cited)
+            if label == "supported" and not ranks and confidence < VERBATIM:  # words found here and there are no source
+                label, confidence = "not_enough_info", min(confidence, SUPPORTED - 0.01)
             claims.append(Claim(start, end, label, confidence, tuple(sorted(ranks))))
         return Verdict(tuple(claims), self.name)
 
@@ -99,7 +102,7 @@ class SupportVerifier:
         """Return the label of one claim and the confidence in [0, 1] that it is supported."""
         found = self.signals(claim, passages)
         if found.verbatim:
-            return "supported", 0.99
+            return "supported", VERBATIM
         confidence = logistic(found.features(), CONSTANTS[language_of(claim)])
         if found.negated or (found.missing and found.line >= CLOSE):
             return "contradicted", min(confidence, _CAUGHT)

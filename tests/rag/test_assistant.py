@@ -162,3 +162,15 @@ def test_a_list_is_answered_whole() -> None:
     checked = _assistant().ask("What are the contraindications of metformin?", passages=[passage])
     assert checked.answer.text.split("\n") == text.split("\n")[1:4]
     assert {claim.label for claim in checked.verdict.claims} == {"supported"}
+
+
+def test_a_model_that_goes_in_circles_is_stopped() -> None:
+    model = Parrot(*["It is below an eGFR of 30 mL/min [1]. ", "The reason is the kidney of the patient. "] * 50)
+    checked = _assistant(model).ask(QUESTION)
+    assert checked.answer.text == "It is below an eGFR of 30 mL/min. The reason is the kidney of the patient."
+    assert model.said < 10
+
+
+def test_what_a_model_says_without_source_is_not_called_supported() -> None:
+    checked = _assistant(Parrot("It is contraindicated in severe renal disease [1]. Metformin lowers daily use.")).ask(QUESTION)
+    assert [claim.label for claim in checked.verdict.claims][1] == "not_enough_info"

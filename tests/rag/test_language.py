@@ -59,3 +59,8 @@ def test_spans_are_ordered_inside_and_lose_no_letter(text: str) -> None:
         text[a:b] for a, b in zip([0, *(e for _, e in spans)], [*(s for s, _ in spans), len(text)], strict=True)
     )
     assert not any(char.isalnum() for char in outside)
+
+
+def test_half_a_character_is_borne() -> None:
+    assert sentence_spans("\ud800 One. Two.") == [(0, 6), (7, 11)]
+    assert terms("\ud800 doses") == ["dose"]
