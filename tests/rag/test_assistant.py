@@ -172,5 +172,6 @@ def test_a_model_that_goes_in_circles_is_stopped() -> None:
 
 
 def test_what_a_model_says_without_source_is_not_called_supported() -> None:
-    checked = _assistant(Parrot("It is contraindicated in severe renal disease [1]. Metformin lowers daily use.")).ask(QUESTION)
+    model = Parrot("It is contraindicated in severe renal disease [1]. Metformin lowers daily use.")
+    checked = _assistant(model).ask(QUESTION)
     assert [claim.label for claim in checked.verdict.claims][1] == "not_enough_info"
