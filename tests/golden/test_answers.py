@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.model
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = [json.loads(line) for line in (ROOT / "tests/golden/questions.jsonl").read_text("utf-8").splitlines()]
+READMES = ("README.md", "README.zh-CN.md")
 ANSWERABLE = [q for q in QUESTIONS if q["answerable"]]
 RIGHT, RETRIEVED = 52, 60  # of 62; at the last change of the answerer 55 and 61
 
@@ -31,11 +33,23 @@ def checked(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iter
         report = ingest(folders, index, options=IngestOptions(count_tokens=embedder.count_tokens))  # type: ignore[attr-defined]
     assert report.failed == [] and report.documents == 40
     with assemble(settings, collection="samples", embedder=embedder) as assistant:
-        yield {question["id"]: _ask(assistant, question) for question in QUESTIONS}
+        asked = {question["id"]: _ask(assistant, question) for question in QUESTIONS}
+        yield asked | {name: assistant.ask(_in_readme(name)) for name in READMES}
 
 
 def _ask(assistant: Assistant, question: dict[str, Any]) -> Checked:
     return assistant.ask(question["question"])
+
+
+def _in_readme(name: str) -> str:
+    found = re.search(r'consilium\.ask\("(.+?)"\)', (ROOT / name).read_text("utf-8"))
+    assert found, f"{name} asks nothing"
+    return found.group(1)
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_question_of_the_readme_is_answered(checked: dict[str, Checked], name: str) -> None:
+    assert not checked[name].answer.abstained and checked[name].answer.citations
 
 
 def test_most_questions_are_answered_right(checked: dict[str, Checked]) -> None:
