@@ -38,7 +38,7 @@ class IngestOptions:
     """
 
     max_tokens: int = 200
-    max_file_mb: int = 256
+    max_file_mb: int = 100
     count_tokens: CountTokens | None = None
     prune: bool = False
     base: Path | None = None

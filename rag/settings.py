@@ -40,7 +40,7 @@ class ChunkSettings(_Section):
     """Documents to chunks."""
 
     max_tokens: int = Field(200, ge=32, le=8192, description="largest chunk in tokens of the embedder (about)")
-    max_file_mb: int = Field(256, ge=1, le=65_536, description="a larger file is refused, by name")
+    max_file_mb: int = Field(100, ge=1, le=65_536, description="a larger file is refused, by name")
 
 
 class RetrieveSettings(_Section):

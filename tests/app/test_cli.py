@@ -191,3 +191,13 @@ def test_a_failed_search_makes_no_collection(run: Any, tmp_path: Path) -> None:
 def test_a_wrong_filter_is_told(run: Any, filled: dict[str, Any]) -> None:
     code, _, err = run("search", "x", "-c", "trial", "--where", "year")
     assert code == 1 and "KEY=VALUE" in err
+
+
+def test_a_text_of_200_mb_is_refused_by_name_and_the_rest_goes_on(run: Any, folder: Path) -> None:
+    with (folder / "huge.txt").open("wb") as stream:
+        stream.truncate(200_000_000)
+        stream.write(b"words of a very long text\n" * 1000)
+    code, report, _ = run("ingest", str(folder), "-c", "trial", "--json")
+    assert code == 0 and report["documents"] == 3
+    reason = next(item["reason"] for item in report["failed"] if item["source"].endswith("huge.txt"))
+    assert "200 MB" in reason and "chunk.max_file_mb" in reason
