@@ -6,7 +6,7 @@ with few examples (below about 30) they are too narrow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ LEVEL = 0.95
 _CELLS = 4_000_000  # of one block of resamples: bounds memory at 32 MB
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 
 def estimate(values: Sequence[float | None], *, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Any]:
@@ -73,6 +74,49 @@ def difference(
     p = min(1.0, 2 * (tail + 1) / (gaps.size + 1))
     found = {"a": first, "b": second, "difference": second - first, "low": float(low), "high": float(high)}
     return {**found, "p": p, "n": len(pairs)}
+
+
+def statistic(
+    measure: Callable[[Rows], float | None],
+    n: int,
+    *,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """Return {"value", "low", "high", "n"} of a figure of the whole set, such as an area or a correlation.
+
+    Args:
+        measure: from the rows drawn (integer array, repetitions included) to the figure; None or NaN where it has none,
+            such as an AUROC of one class. Such draws are left out of the interval.
+        n: how many examples there are.
+        groups: one name an example, drawn together (claims of one document are not independent); None: each alone.
+        seed: of the draws.
+        resamples: number of draws.
+
+    Raises:
+        ValueError: `groups` has another length than n.
+    """
+    if groups is not None and len(groups) != n:
+        raise ValueError(f"statistic: need a group for each of {n} examples, got {len(groups)}")
+    whole = measure(np.arange(n)) if n else None
+    if whole is None or not np.isfinite(whole):
+        return {"value": None, "low": None, "high": None, "n": n}
+    members: dict[str, list[int]] = {}
+    for row, name in enumerate(groups or map(str, range(n))):
+        members.setdefault(name, []).append(row)
+    blocks = [np.array(rows, dtype=np.intp) for rows in members.values()]
+    generator = np.random.default_rng(seed)
+    found = []
+    for _ in range(resamples):
+        drawn = generator.integers(0, len(blocks), size=len(blocks))
+        value = measure(drawn if groups is None else np.concatenate([blocks[i] for i in drawn]))
+        if value is not None and np.isfinite(value):
+            found.append(float(value))
+    if not found:
+        return {"value": float(whole), "low": None, "high": None, "n": n}
+    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {"value": float(whole), "low": float(low), "high": float(high), "n": n}
 
 
 def _resampled(rows: Floats, seed: int, resamples: int) -> Floats:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eval.bootstrap import difference, estimate
+from eval.bootstrap import difference, estimate, statistic
 
 
 def test_mean_lies_in_its_interval_and_the_seed_decides() -> None:
@@ -68,3 +68,27 @@ def test_nothing_to_compare() -> None:
     assert difference([], [])["n"] == 0
     with pytest.raises(ValueError, match="one length"):
         difference([1.0], [])
+
+
+def test_a_figure_of_the_whole_set_agrees_with_the_mean_it_is() -> None:
+    values = np.random.default_rng(3).random(200)
+    mean = statistic(lambda rows: float(values[rows].mean()), 200, resamples=1000)
+    plain = estimate(list(values), resamples=1000)
+    assert mean["value"] == pytest.approx(plain["value"])
+    assert mean["low"] == pytest.approx(plain["low"], abs=0.01)
+    assert mean["high"] == pytest.approx(plain["high"], abs=0.01)
+
+
+def test_drawing_whole_groups_widens_the_interval_of_copies() -> None:
+    values = np.repeat(np.random.default_rng(4).random(20), 10)
+    names = [str(i // 10) for i in range(200)]
+    alone = statistic(lambda rows: float(values[rows].mean()), 200, resamples=500)
+    together = statistic(lambda rows: float(values[rows].mean()), 200, groups=names, resamples=500)
+    assert together["high"] - together["low"] > 2 * (alone["high"] - alone["low"])
+
+
+def test_a_figure_that_does_not_exist_is_none() -> None:
+    assert statistic(lambda rows: None, 5)["value"] is None
+    assert statistic(lambda rows: 1.0, 0) == {"value": None, "low": None, "high": None, "n": 0}
+    with pytest.raises(ValueError, match="need a group for each of 2"):
+        statistic(lambda rows: 1.0, 2, groups=["a"])
