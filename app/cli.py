@@ -7,36 +7,22 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated
 
 import typer
 
+from app.evaluate import evaluate
+from app.options import Collection, Domain, Json, K, Llm, Mode, WhereOption, show
 from rag.errors import ConsiliumError
-
-Collection = Annotated[Optional[str], typer.Option("--collection", "-c", help="Name of the collection.")]  # noqa: UP045
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-Domain = Annotated[Optional[str], typer.Option("--domain", help="medical, financial or general.")]  # noqa: UP045
-Llm = Annotated[Optional[str], typer.Option("--llm", help="extractive, smollm2, a model folder or hub id.")]  # noqa: UP045
-WhereOption = Annotated[list[str], typer.Option("--where", help="KEY=VALUE; again for more; KEY=A,B is one of.")]
-K = Annotated[Optional[int], typer.Option("-k", help="How many passages.", min=1)]  # noqa: UP045
-Mode = Annotated[Optional[str], typer.Option("--mode", help="hybrid, lexical or dense.")]  # noqa: UP045
-Out = Annotated[Path, typer.Option("--out", help="Folder of the run.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 docs = typer.Typer(no_args_is_help=True, help="Look at and delete documents.")
 collections = typer.Typer(no_args_is_help=True, help="Look at and delete collections.")
-evaluate = typer.Typer(no_args_is_help=True, help="Measure retrieval and answers; compare runs.")
 settings_app = typer.Typer(no_args_is_help=True, help="What is set, and by what.")
 app.add_typer(docs, name="docs")
 app.add_typer(collections, name="collections")
 app.add_typer(evaluate, name="eval")
 app.add_typer(settings_app, name="settings")
-
-
-def show(value: Any, as_json: bool, words: str) -> None:
-    """Print the JSON or the words, both on stdout."""
-    text = json.dumps(value, ensure_ascii=False, indent=2) if as_json else words
-    sys.stdout.write(f"{text}\n")
 
 
 @app.command()
@@ -155,46 +141,6 @@ def collections_delete(name: str, as_json: Json = False) -> None:
     show(drop_collection(name), as_json, f"deleted {name}")
 
 
-@evaluate.command("retrieval")
-def eval_retrieval(
-    dataset: Annotated[Path, typer.Option("--dataset", help="Folder in BEIR layout.")],
-    out: Out,
-    split: Annotated[str, typer.Option("--split")] = "test",
-    mode: Mode = None,
-    as_json: Json = False,
-) -> None:
-    """Measure retrieval against judgements."""
-    from app.measure import run_retrieval
-
-    found = run_retrieval(dataset, split, out, mode=mode)
-    show(found, as_json, metric_words(found, out))
-
-
-@evaluate.command("answers")
-def eval_answers(
-    dataset: Annotated[Path, typer.Option("--dataset", help="JSONL of questions and references.")],
-    out: Out,
-    collection: Collection = None,
-    llm: Llm = None,
-    limit: Annotated[Optional[int], typer.Option("--limit", min=1, help="Only the first N questions.")] = None,  # noqa: UP045
-    as_json: Json = False,
-) -> None:
-    """Measure answers against references; an interrupted run goes on where it stopped."""
-    from app.measure import run_answers
-
-    found = run_answers(dataset, out, collection, llm=llm, limit=limit)
-    show(found, as_json, metric_words(found, out))
-
-
-@evaluate.command("compare")
-def eval_compare(run_a: Path, run_b: Path, as_json: Json = False) -> None:
-    """Compare two runs question by question."""
-    from app.measure import compare_runs
-
-    found, words = compare_runs(run_a, run_b)
-    show(found, as_json, words)
-
-
 @app.command()
 def chat(
     collection: Collection = None,
@@ -222,16 +168,6 @@ def settings_show(as_json: Json = False) -> None:
 
     values = settings_in_force()
     show(values, as_json, json.dumps(values, ensure_ascii=False, indent=2))
-
-
-def metric_words(found: dict[str, Any], out: Path) -> str:
-    """Return metrics with their intervals, one a line."""
-    lines = [
-        f"{name:22} {m['value']:.4f}  [{m['low']:.4f}, {m['high']:.4f}]  n={m['n']}"
-        for name, m in found["metrics"].items()
-        if m["value"] is not None
-    ]
-    return "\n".join([*lines, f"report: {out / 'report.html'}"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
