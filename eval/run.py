@@ -1,16 +1,14 @@
 """Measuring answers: a run is a folder that resumes, loses no finished example and says what it was.
 
-`predictions.jsonl` grows while questions are answered; `per_example.jsonl`, `results.json` and `report.html` are
-written at the end. A folder without `results.json` is an interrupted run: the next one under the same data set and
-settings goes on where it stopped, examples that failed included.
+`predictions.jsonl` grows while questions are answered (`eval.resume`); `per_example.jsonl`, `report.html` and
+`results.json` are written at the end.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from eval.bootstrap import estimates
 from eval.compare import compare, comparison_table
 from eval.dataset import Example, load_answers, passages_of
 from eval.report import write_report
+from eval.resume import each
 from eval.stamp import RunOptions, percentiles, stamp, write_json, write_lines
 from rag.errors import UserError
 
@@ -53,15 +52,8 @@ def evaluate_answers(
     file, out = Path(file), Path(out)
     examples = choose(load_answers(file), limit)
     key = {"dataset": hashlib.sha256(file.read_bytes()).hexdigest()[:32], "settings_hash": options.settings_hash}
-    path = _open_run(out, key)
-    kept = _finished(path)
-    todo = [example for example in examples if example.id not in kept]
-    with path.open("a", encoding="utf-8", errors="replace") as stream:
-        for done, example in enumerate(todo, len(examples) - len(todo) + 1):
-            kept[example.id] = _answered(example, assistant)
-            stream.write(json.dumps(kept[example.id], ensure_ascii=False) + "\n")
-            stream.flush()
-            options.tell("answer", done, len(examples))
+    work = partial(_answered, assistant=assistant)
+    kept = each(out, examples, work, id_of=lambda example: example.id, key=key, options=options, what="answer")
     rows = [_row(example, kept[example.id]) for example in examples]
     results = _summary(rows, options) | {"dataset": {"name": file.name, "hash": key["dataset"], "n": len(rows)}}
     write_lines(out / "per_example.jsonl", rows)
@@ -81,42 +73,9 @@ def choose(examples: Sequence[Example], limit: int | None) -> list[Example]:
     return [example for example in examples if example.id in ids]
 
 
-def _open_run(out: Path, key: Mapping[str, str]) -> Path:
-    """Return the predictions file to append to; predictions of another or a finished run are moved aside."""
-    out.mkdir(parents=True, exist_ok=True)
-    path, state = out / "predictions.jsonl", out / "run.json"
-    before = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else None
-    same = before == dict(key) and bool(key["settings_hash"]) and not (out / "results.json").exists()
-    if path.exists() and not same:
-        number = 1 + sum(1 for _ in out.glob("predictions.*.jsonl"))
-        path.replace(out / f"predictions.{number}.jsonl")
-        (out / "results.json").unlink(missing_ok=True)
-    write_json(state, key)
-    return path
-
-
-def _finished(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the whole lines of a predictions file by id, without failures; a torn last line is cut off the file."""
-    if not path.is_file():
-        return {}
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        with path.open("r+b") as stream:
-            stream.truncate(len(whole))
-    rows = [json.loads(line) for line in whole.decode().split("\n") if line.strip()]
-    return {row["id"]: row for row in rows if not row.get("error")}
-
-
 def _answered(example: Example, assistant: Assistant) -> dict[str, Any]:
     passages = None if example.contexts is None else passages_of(example.contexts)
-    start = time.perf_counter()
-    try:
-        outcome = assistant.ask(example.question, history=example.history, passages=passages)
-        kept = prediction_of(outcome) | {"error": None}
-    except Exception as error:  # one example of a batch: recorded, and the rest goes on
-        kept = {"prediction": "", "abstained": False, "error": f"{type(error).__name__}: {error}"}
-    return {"id": example.id, **kept, "seconds": round(time.perf_counter() - start, 6)}
+    return prediction_of(assistant.ask(example.question, history=example.history, passages=passages))
 
 
 def _row(example: Example, kept: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,6 +87,8 @@ def _row(example: Example, kept: Mapping[str, Any]) -> dict[str, Any]:
         "language": example.language,
         "domain": example.domain,
         "answer_type": example.answer_type,
+        "prediction": "",
+        "abstained": False,
         **{name: value for name, value in kept.items() if name != "id"},
         "scores": scores_of(example, kept),
     }
