@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from eval.answers import DEFINITIONS, METRICS, Assistant, prediction_of, scores_of
 from eval.bootstrap import estimates
@@ -22,6 +22,14 @@ from eval.stamp import RunOptions, percentiles, stamp, write_json, write_lines
 from rag.errors import UserError
 
 __all__ = ["RunOptions", "choose", "compare", "comparison_table", "evaluate_answers"]
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_HasId)
 
 
 def evaluate_answers(
@@ -62,7 +70,7 @@ def evaluate_answers(
     return results
 
 
-def choose(examples: Sequence[Example], limit: int | None) -> list[Example]:
+def choose(examples: Sequence[Named], limit: int | None) -> list[Named]:
     """Return at most `limit` examples in file order: those with the smallest hash of their id."""
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, got {limit}. Leave it out for all examples.")
