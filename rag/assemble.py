@@ -10,7 +10,7 @@ from rag.retrieve import Search
 from rag.schema import Embedder, Generator
 from rag.settings import Settings
 from rag.store import Collection, collection_path
-from rag.verify import SupportVerifier
+from rag.verify import SentenceVerifier, open_verifier
 
 
 def embedder_of(settings: Settings) -> Embedder:
@@ -40,6 +40,24 @@ def generator_of(settings: Settings) -> Generator | None:
         max_tokens=llm.max_tokens,
         timeout=llm.timeout,
         cache=settings.cache,
+    )
+
+
+def verifier_of(settings: Settings, embedder: Embedder, name: str | None = None) -> SentenceVerifier:
+    """Return the verifier that is named, else the one of the settings; `embedder` is the settings' own.
+
+    A judge without a `verify.url` asks the server of `llm`.
+    """
+    chosen, llm = settings.verify, settings.llm
+    key = chosen.api_key if chosen.url else chosen.api_key or llm.api_key
+    return open_verifier(
+        name or chosen.name,
+        embedder=embedder,
+        cache=settings.cache,
+        device=chosen.device,
+        url=chosen.url or llm.url,
+        api_key=key.get_secret_value() if key else None,
+        timeout=chosen.timeout,
     )
 
 
@@ -77,7 +95,7 @@ def assemble(
         settings_hash=settings.hash(),
     )
     extractor = Extractor(embedder, sentences=settings.answer.sentences, min_confidence=settings.answer.min_confidence)
-    verifier = SupportVerifier(embedder)
+    verifier = verifier_of(settings, embedder)
     generator = generator_of(settings)
     open_parts = (generator,) if isinstance(generator, Closeable) else ()
     if without_collection:

@@ -161,17 +161,21 @@ def find_model(name: str) -> Callable[[], str]:
             f"llm.name {name!r} is no model. Allowed: 'extractive', 'smollm2', an existing folder with a causal LM, "
             "a hub id ORGANISATION/NAME, 'langchain:PROVIDER:MODEL', or any name together with llm.url."
         )
-    return lambda: _hub_model(name)
+    step = "Name a local folder, or llm.name='smollm2', or fetch the model where there is a network."
+    return lambda: hub_model(name, step=step)
 
 
-def _hub_model(name: str) -> str:
-    """Return the hub id if it is cached or the hub can be reached, without the minutes of retries of the hub client."""
+def hub_model(name: str, *, step: str) -> str:
+    """Return the hub id if it is cached or the hub can be reached, without the minutes of retries of the hub client.
+
+    Raises:
+        GenerationError: neither; `step` says what to do instead.
+    """
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 
     if isinstance(try_to_load_from_cache(name, "config.json"), str):
         return name
-    step = "Name a local folder, or llm.name='smollm2', or fetch the model where there is a network."
     if HF_HUB_OFFLINE:
         raise GenerationError(f"{name!r} is not in the hub cache, and HF_HUB_OFFLINE forbids to fetch it. {step}")
     import httpx

@@ -27,13 +27,25 @@ _SYSTEM = {
     ),
 }
 _QUESTION = {"en": "Question: {question}\nAnswer:", "zh": "问题：{question}\n回答："}
-_FENCE = re.compile(r"<(/?)\s*passage", re.IGNORECASE)
+_UNSEEN = r"[\s\u00ad\u200b-\u200f\u2060-\u2064\ufeff]*"
+_FENCE = re.compile(rf"[<＜]{_UNSEEN}([/／]?){_UNSEEN}(passage|claim)", re.IGNORECASE)
 
 
 def approximate_tokens(text: str) -> int:
     """Return a safe estimate of a language model's tokens: 3.3 characters of Latin text, 1 of anything wider."""
     wide = sum(char > "\u2e7f" for char in text)
     return wide + int((len(text) - wide) / 3.3) + 1
+
+
+def fenced(text: str, name: str) -> str:
+    """Put quoted material between lines that it cannot write itself: `<name>` and `</name>`."""
+    return "<{name}>\n{text}\n</{name}>".format(name=name, text=_FENCE.sub(r"‹\1\2", text))
+
+
+def quoted(passage: Passage) -> str:
+    """Return a passage with its title and headings as data: `<passage RANK>` ... `</passage RANK>`."""
+    heading = " > ".join(filter(None, (passage.title, *passage.chunk.headings)))
+    return fenced(f"{heading}\n{passage.chunk.text}" if heading else passage.chunk.text, f"passage {passage.rank}")
 
 
 def messages(
@@ -49,13 +61,11 @@ def messages(
     blocks: list[str] = []
     spent = 0
     for passage in passages:
-        heading = " > ".join(filter(None, (passage.title, *passage.chunk.headings)))
-        body = f"{heading}\n{passage.chunk.text}" if heading else passage.chunk.text
-        body = _FENCE.sub(r"‹\1passage", body)
-        spent += approximate_tokens(body)
+        block = quoted(passage)
+        spent += approximate_tokens(block)
         if blocks and spent > context_tokens:
             break
-        blocks.append(f"<passage {passage.rank}>\n{body}\n</passage {passage.rank}>")
+        blocks.append(block)
     system = " ".join(filter(None, (_SYSTEM[language].format(abstain=ABSTAIN[language]), rules)))
     user = "\n\n".join((*blocks, _QUESTION[language].format(question=question)))
     return [{"role": "system", "content": system}, *history, {"role": "user", "content": user}]

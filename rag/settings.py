@@ -72,6 +72,22 @@ class LlmSettings(_Section):
     timeout: float = Field(60.0, gt=0, le=3600, description="seconds to wait for a server")
 
 
+class VerifySettings(_Section):
+    """Who checks each sentence against the passages it cites."""
+
+    name: str = Field(
+        "support",
+        description="'support' (all signals without a trained model), 'lexical', 'embedding', 'checks', 'nli:MODEL' "
+        "(folder or hub id of a sequence classification model) or 'judge:MODEL' (a model at `url`)",
+    )
+    device: str = Field("auto", description="'auto', 'cpu', 'cuda' or 'cuda:N'; for 'nli:MODEL'")
+    url: str | None = Field(
+        None, description="base URL of the OpenAI-compatible server of 'judge:MODEL'; unset: llm.url"
+    )
+    api_key: SecretStr | None = Field(None, description="key for `url`, if it wants one; without `url`: llm.api_key")
+    timeout: float = Field(60.0, gt=0, le=3600, description="seconds to wait for the judge")
+
+
 class AnswerSettings(_Section):
     """What is shown, and when nothing is."""
 
@@ -97,11 +113,17 @@ class Settings(BaseSettings):
     chunk: ChunkSettings = ChunkSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
     llm: LlmSettings = LlmSettings()
+    verify: VerifySettings = VerifySettings()
     answer: AnswerSettings = AnswerSettings()
 
     @field_validator("llm", mode="before")
     @classmethod
     def _llm_by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("verify", mode="before")
+    @classmethod
+    def _verifier_by_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
 
     @field_validator("home")
@@ -134,7 +156,9 @@ class Settings(BaseSettings):
 
     def hash(self) -> str:
         """Return 16 hex digits over everything that can change an answer (not the home folder, not keys)."""
-        values = self.model_dump(mode="json", exclude={"home": True, "cache_dir": True, "llm": {"api_key"}})
+        values = self.model_dump(
+            mode="json", exclude={"home": True, "cache_dir": True, "llm": {"api_key"}, "verify": {"api_key"}}
+        )
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -9,7 +9,7 @@ from rag.errors import UserError
 from rag.extract import Extractor
 from rag.schema import Chunk, Document, Message, Passage, Where
 from rag.testing import FakeEmbedder
-from rag.verify import SupportVerifier
+from rag.verify import open_verifier
 
 TEXTS = (
     "Metformin is contraindicated when the eGFR is below 30 mL/min. It lowers glucose.",
@@ -55,7 +55,7 @@ def _assistant(generator: Parrot | None = None, shelf: Shelf | None = None) -> A
     return Assistant(
         shelf or Shelf(),
         Extractor(embedder),
-        SupportVerifier(embedder),
+        open_verifier("support", embedder=embedder),
         generator=generator,
         manner=Manner(k=2, settings_hash="f" * 16),
     )
@@ -130,7 +130,7 @@ def test_empty_and_endless_questions_are_refused(question: str) -> None:
 
 def test_without_a_collection_only_handed_passages_serve() -> None:
     embedder = FakeEmbedder()
-    assistant = Assistant(None, Extractor(embedder), SupportVerifier(embedder))
+    assistant = Assistant(None, Extractor(embedder), open_verifier("support", embedder=embedder))
     with pytest.raises(UserError, match="no collection"):
         assistant.ask(QUESTION)
     assert assistant.ask(QUESTION, passages=Shelf().retrieve("", 2)).answer.text

@@ -9,7 +9,7 @@ import pytest
 from rag.language import sentence_spans
 from rag.schema import Answer, Chunk, Citation, Document, Passage
 from rag.testing import FakeEmbedder
-from rag.verify import SupportVerifier
+from rag.verify import SentenceVerifier, open_verifier
 
 
 def passages(*texts: str) -> tuple[Passage, ...]:
@@ -36,8 +36,8 @@ ZH = (
 
 
 @pytest.fixture
-def verifier() -> SupportVerifier:
-    return SupportVerifier(FakeEmbedder(512))
+def verifier() -> SentenceVerifier:
+    return open_verifier("support", embedder=FakeEmbedder(512))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def verifier() -> SupportVerifier:
         "公司2022年营业收入为0.1234亿元。",
     ],
 )
-def test_what_the_passages_say_is_supported(verifier: SupportVerifier, claim: str) -> None:
+def test_what_the_passages_say_is_supported(verifier: SentenceVerifier, claim: str) -> None:
     label, confidence = verifier.judge(claim, passages(EN, ROWS, ZH))
     assert label == "supported"
     assert confidence >= 0.5
@@ -79,14 +79,14 @@ def test_what_the_passages_say_is_supported(verifier: SupportVerifier, claim: st
         "公司2022年营业收入为1,234亿元，同比增长12.5%。",
     ],
 )
-def test_a_changed_figure_unit_scale_or_negation_contradicts(verifier: SupportVerifier, claim: str) -> None:
+def test_a_changed_figure_unit_scale_or_negation_contradicts(verifier: SentenceVerifier, claim: str) -> None:
     label, confidence = verifier.judge(claim, passages(EN, ROWS, ZH))
     assert label == "contradicted"
     assert confidence < 0.5
 
 
 @pytest.mark.parametrize("text", [EN, ROWS, ZH])
-def test_every_figure_swapped_in_a_verbatim_sentence_is_caught(verifier: SupportVerifier, text: str) -> None:
+def test_every_figure_swapped_in_a_verbatim_sentence_is_caught(verifier: SentenceVerifier, text: str) -> None:
     found = passages(text)
     swaps = 0
     for start, end in sentence_spans(text):
@@ -100,17 +100,17 @@ def test_every_figure_swapped_in_a_verbatim_sentence_is_caught(verifier: Support
     assert swaps > 5
 
 
-def test_a_figure_taken_from_elsewhere_in_the_passage_is_caught(verifier: SupportVerifier) -> None:
+def test_a_figure_taken_from_elsewhere_in_the_passage_is_caught(verifier: SentenceVerifier) -> None:
     assert verifier.judge("Of 35 patients, 120% reported nausea in 2019.", passages(EN))[0] == "contradicted"
 
 
-def test_a_lost_minus_sign_is_caught(verifier: SupportVerifier) -> None:
+def test_a_lost_minus_sign_is_caught(verifier: SentenceVerifier) -> None:
     found = passages("Operating margin changed by -5.2% in the quarter.")
     assert verifier.judge("Operating margin changed by -5.2% in the quarter.", found)[0] == "supported"
     assert verifier.judge("Operating margin changed by 5.2% in the quarter.", found)[0] == "contradicted"
 
 
-def test_full_width_figures_are_figures(verifier: SupportVerifier) -> None:
+def test_full_width_figures_are_figures(verifier: SentenceVerifier) -> None:
     found = passages("呼吸次数不少于１６次／分钟。")
     assert verifier.judge("呼吸次数不少于16次/分钟。", found)[0] == "supported"
     assert verifier.judge("呼吸次数不少于500次/分钟。", found)[0] == "contradicted"
@@ -119,17 +119,17 @@ def test_full_width_figures_are_figures(verifier: SupportVerifier) -> None:
 @pytest.mark.parametrize(
     "claim", ["The moon orbits the earth.", "Insulin glargine lasts a whole day.", "月球绕地球运行。"]
 )
-def test_what_is_not_there_is_not_supported(verifier: SupportVerifier, claim: str) -> None:
+def test_what_is_not_there_is_not_supported(verifier: SentenceVerifier, claim: str) -> None:
     label, confidence = verifier.judge(claim, passages(EN, ZH))
     assert label == "not_enough_info"
     assert confidence < 0.5
 
 
-def test_nothing_to_read_supports_nothing(verifier: SupportVerifier) -> None:
+def test_nothing_to_read_supports_nothing(verifier: SentenceVerifier) -> None:
     assert verifier.judge("The dose is 5 mg.", ())[0] == "not_enough_info"
 
 
-def test_each_sentence_is_checked_against_the_passages_it_cites(verifier: SupportVerifier) -> None:
+def test_each_sentence_is_checked_against_the_passages_it_cites(verifier: SentenceVerifier) -> None:
     first, second = "Metformin is the first-line drug for type 2 diabetes.", "Aspirin was not given to three patients."
     other = "The moon orbits the earth."
     text = f"{first} {second} {other}"
@@ -142,13 +142,13 @@ def test_each_sentence_is_checked_against_the_passages_it_cites(verifier: Suppor
     assert verdict.faithfulness == pytest.approx(1 / 3)
 
 
-def test_an_uncited_sentence_is_checked_against_all_passages(verifier: SupportVerifier) -> None:
+def test_an_uncited_sentence_is_checked_against_all_passages(verifier: SentenceVerifier) -> None:
     text = "Aspirin was not given to three patients."
     verdict = verifier.verify(Answer("?", text, passages("Cats sleep all day long.", EN)))
     assert verdict.claims[0].label == "supported"
 
 
-def test_no_text_no_claims(verifier: SupportVerifier) -> None:
+def test_no_text_no_claims(verifier: SentenceVerifier) -> None:
     verdict = verifier.verify(Answer("?", "", passages(EN)))
     assert verdict.claims == ()
     assert verdict.faithfulness is None
