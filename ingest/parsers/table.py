@@ -177,7 +177,9 @@ def _shape(grid: Grid) -> _Shape | None:
     money = [cell for row in body for cell in row[1:] if _MONEY.match(cell)]
     rates = sum(cell.endswith("%") for row in body for cell in row[1:])
     currency_seen = " ".join(money[:3]) or grid.currency if rates <= len(money) or not money else ""
-    notice = read_notice([*(row[0] for row in head), *titles, grid.caption, *grid.notes], currency_seen)
+    scales = [cell for row in head for cell in row[1:] if not strip_notice(cell) and read_notice([cell]).scale != 1]
+    over_all = scales[:1] if len({read_notice([cell]).scale for cell in scales}) == 1 else []
+    notice = read_notice([*(row[0] for row in head), *over_all, *titles, grid.caption, *grid.notes], currency_seen)
     shape = _Shape(head, body, indents, "", notice)
     _name_columns(shape)
     shape.rates = {j for j in range(1, len(shape.labels)) if _is_rate([row[j] for row in body])}

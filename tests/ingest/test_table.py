@@ -65,6 +65,17 @@ def test_the_scale_reaches_every_cell_it_applies_to_and_no_other() -> None:
     assert "(shares, in millions)" in lines[4]
 
 
+def test_a_scale_in_any_cell_of_the_header_reaches_the_whole_table() -> None:
+    rows = [["", "2019", "2018"], ["", "(dollars in thousands)", ""], ["Rent", "300", "(50)"]]
+    written = write_table(Grid(rows), 0)
+    assert written is not None
+    assert written.table.scale == 1000
+    assert "USD, in thousands | Rent | 2019: 300 | 2018: (50)" in written.text
+    two = write_table(Grid([["", "(in millions)", "(in thousands)"], ["Rent", "3", "50"]], header_rows=1), 0)
+    assert two is not None
+    assert two.table.scale == 1  # two scales: neither is the table's
+
+
 def test_shares_may_be_excepted_from_the_scale_or_have_their_own() -> None:
     assert read_notice(["(in thousands, except share and per share data)"]).shares == 1
     assert read_notice(["(in millions, shares in thousands)"]).shares == 1000
