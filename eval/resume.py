@@ -77,6 +77,19 @@ def each(
     return {name: kept[name] for name in ids}
 
 
+def failed(rows: Sequence[Mapping[str, Any]], counted: str) -> dict[str, Any]:
+    """Return {"errors": how many, "error_examples": the first 20, "notes": the words for a reader} of a run's rows.
+
+    `counted` says how a failed example counts in the figures; where all failed there are none.
+    """
+    errors = [{"id": row["id"], "error": row["error"]} for row in rows if row["error"]]
+    notes = []
+    if errors:
+        meaning = "Nothing was measured." if len(errors) == len(rows) else counted
+        notes.append(f"{len(errors)} of {len(rows)} failed. {meaning} First: {errors[0]['id']}: {errors[0]['error']}")
+    return {"errors": len(errors), "error_examples": errors[:20], "notes": notes}
+
+
 def _line(name: str, item: T, work: Callable[[T], dict[str, Any]]) -> str:
     start = time.perf_counter()
     ours: dict[str, Any] = {"id": name, "error": None, "seconds": 0.0}

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from eval.bootstrap import estimates
-from eval.dataset import Query, Record, RetrievalSet, load_retrieval
+from eval.corpus import indexed
+from eval.dataset import Query, RetrievalSet, load_retrieval
+from eval.ranking import DEPTH, METRICS, check_metrics, definitions, recall_curve, scores_of
 from eval.report import write_report
+from eval.resume import each, failed
 from eval.stamp import RunOptions, percentiles, stamp, write_json, write_lines
-from rag.errors import UnknownCollectionError, UserError, require
+from rag.errors import UserError
 from rag.language import detect_language
 from rag.retrieve import Mode, Search
-from rag.schema import Chunk, Document, Embedder, Retriever
-
-if TYPE_CHECKING:
-    from rag.store import Collection
-
-METRICS = ("ndcg@10", "recall@100", "mrr@10", "precision@5", "map")
-DEPTH = 100
-"""Records taken from each ranking. `map` is therefore cut at 100."""
+from rag.schema import Embedder, Passage, Retriever
 
 MODES = ("hybrid", "lexical", "dense")
-_BATCH = 2048
+SHOWN = 3
+"""Passages of each query that are kept with their first 300 characters."""
 
-Ranking = list[str]
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How to search: which legs, candidates of each, and the share of the dense leg (None: measured for MiniLM)."""
+
+    mode: str = "hybrid"
+    fetch_k: int = 1000
+    dense_weight: float | None = None
 
 
 def evaluate(
@@ -39,177 +41,192 @@ def evaluate(
     out: Path | str,
     *,
     embedder: Embedder,
-    mode: str = "hybrid",
-    fetch_k: int = 1000,
+    search: SearchOptions | None = None,
+    metrics: Sequence[str] = METRICS,
     options: RunOptions | None = None,
 ) -> dict[str, Any]:
     """Index a corpus, rank it for every judged query and return what `out/results.json` then holds.
 
     A record is indexed as "title, line break, text" in one chunk, however long; an embedder that reads 256 tokens sees
     the head of a long one. Queries with candidates rank among those alone. `metrics` holds the chosen mode, `modes`
-    every mode measured (`options.other_modes`).
+    every mode measured (`options.other_modes`). A query whose search fails is recorded with its error and scores 0;
+    where all fail there are no figures. An interrupted run goes on where it stopped (`eval.resume`).
 
     Args:
         dataset_dir: BEIR folder.
         split: name of the file in `qrels/`.
         out: folder of the run.
         embedder: of corpus and queries.
-        mode: "hybrid", "lexical" or "dense".
-        fetch_k: candidates each leg hands to the fusion.
+        search: which legs, and how.
+        metrics: ndcg@K, recall@K, precision@K, mrr@K with K up to 100, or map.
         options: stamp, seed, progress, cache of indexed corpora.
 
     Raises:
         DocumentError: the folder is not in BEIR layout, or a line of it is wrong.
-        UserError: an unknown mode.
+        UserError: an unknown mode or metric, or a weight outside [0, 1].
     """
-    options = options or RunOptions()
-    modes = list(dict.fromkeys((mode, *options.other_modes)))
-    for name in modes:
-        if name not in MODES:
-            raise UserError(f"mode must be one of {', '.join(MODES)}, got {name!r}.")
+    options, search, out = options or RunOptions(), search or SearchOptions(), Path(out)
+    metrics = check_metrics(metrics)
+    modes = _modes(search, options)
     data = load_retrieval(dataset_dir, split)
-    rankings: dict[str, dict[str, Ranking]] = {}
-    timings: dict[str, Any] = {}
     start = time.perf_counter()
-    with _indexed(data, embedder, options) as collection:
-        timings["index_seconds"] = round(time.perf_counter() - start, 3)
-        for name in modes:
-            search = Search(collection, fetch_k=fetch_k, mode=cast(Mode, name))
-            rankings[name], seconds = rank(search, data.queries, options, what=f"search {name}")
-            timings[f"{name}_seconds"] = percentiles(seconds)
-    scores = {name: scores_of(data.qrels, ranking) for name, ranking in rankings.items()}
-    rows = list(_rows(data, rankings, scores, mode))
-    results = _summary(data, scores, mode, options) | {"fetch_k": fetch_k, "timings": timings}
-    write_lines(Path(out) / "per_example.jsonl", rows)
-    write_report(Path(out) / "report.html", results, rows)
-    write_json(Path(out) / "results.json", results)
+    with indexed(data, embedder, options) as collection:
+        index_seconds = round(time.perf_counter() - start, 3)
+        collection.dense_weight = search.dense_weight
+        legs = {name: Search(collection, fetch_k=search.fetch_k, mode=cast(Mode, name)) for name in modes}
+        kept = _ranked(data, legs, out, _key(data, embedder, search, options), options)
+    seconds = {name: [row["seconds"] for row in found.values() if not row["error"]] for name, found in kept.items()}
+    timings = {f"{name}_seconds": percentiles(taken) for name, taken in seconds.items()}
+    rankings = {name: {query: row.get("retrieved", []) for query, row in found.items()} for name, found in kept.items()}
+    scores = {name: _scores(data, kept[name], found, metrics) for name, found in rankings.items()}
+    rows = list(_rows(data, kept[search.mode], scores, search.mode))
+    results = {
+        **_summary(data, rows, scores, search, options),
+        "curves": _curves(data, kept[search.mode], rankings[search.mode], options),
+        "timings": {"index_seconds": index_seconds, "seconds": timings[f"{search.mode}_seconds"], **timings},
+        **stamp(options),
+    }
+    write_lines(out / "per_example.jsonl", rows)
+    write_report(out / "report.html", results, rows)
+    write_json(out / "results.json", results)
     return results
 
 
-def rank(
-    search: Retriever, queries: Sequence[Query], options: RunOptions | None = None, *, what: str = "search"
-) -> tuple[dict[str, Ranking], list[float]]:
-    """Return the record ids found for each query, best first, and the seconds each query took."""
-    options = options or RunOptions()
-    rankings, seconds = {}, []
-    for done, query in enumerate(queries, 1):
-        where = None if query.candidates is None else {"record": query.candidates}
-        start = time.perf_counter()
-        passages = search.retrieve(query.text, DEPTH, where=where)
-        seconds.append(time.perf_counter() - start)
-        rankings[query.id] = list(dict.fromkeys(str(passage.metadata["record"]) for passage in passages))
-        options.tell(what, done, len(queries))
-    return rankings, seconds
+def _modes(search: SearchOptions, options: RunOptions) -> list[str]:
+    """The chosen mode and the others to measure."""
+    modes = list(dict.fromkeys((search.mode, *options.other_modes)))
+    for name in modes:
+        if name not in MODES:
+            raise UserError(f"mode must be one of {', '.join(MODES)}, got {name!r}.")
+    weight = search.dense_weight
+    if weight is not None and not 0 <= weight <= 1:
+        raise UserError(f"dense_weight must be from 0 to 1, got {weight}. Leave it out for the measured one.")
+    return modes
 
 
-def scores_of(qrels: Mapping[str, Mapping[str, int]], rankings: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Return {query: {metric: value}} by ir-measures.
-
-    nDCG takes the grade itself as gain, as trec_eval does; elsewhere every grade from 1 up is relevant. A judged query
-    without a ranking scores 0. Order alone counts: scores of the index are not compared.
-    """
-    require("ir_measures", extra="eval")
-    import ir_measures
-    from ir_measures import AP, RR, P, R, nDCG
-
-    measures = dict(zip((nDCG @ 10, R @ 100, RR @ 10, P @ 5, AP), METRICS, strict=True))
-    run = {query: {record: -float(at) for at, record in enumerate(found)} for query, found in rankings.items() if found}
-    scores = {query: dict.fromkeys(METRICS, 0.0) for query in qrels}
-    plain = {query: dict(grades) for query, grades in qrels.items()}
-    for found in ir_measures.iter_calc(list(measures), plain, run):
-        if found.query_id in scores:
-            scores[found.query_id][measures[found.measure]] = float(found.value)
-    return scores
+def ranked(search: Retriever, query: Query) -> dict[str, Any]:
+    """Return {"retrieved": ids of the records found, best first and once each, "passages": the first few as text}."""
+    where = None if query.candidates is None else {"record": query.candidates}
+    found: dict[str, Passage] = {}
+    for passage in search.retrieve(query.text, DEPTH, where=where):
+        found.setdefault(str(passage.metadata["record"]), passage)
+    shown = [
+        {"rank": rank, "source": record, "title": passage.title, "text": _body(passage)[:300]}
+        for rank, (record, passage) in enumerate(islice(found.items(), SHOWN), 1)
+    ]
+    return {"retrieved": list(found), "passages": shown}
 
 
-@contextmanager
-def _indexed(data: RetrievalSet, embedder: Embedder, options: RunOptions) -> Iterator[Collection]:
-    """Yield the corpus as a collection: kept under the cache by the hash of corpus and embedder, or temporary."""
+def _body(passage: Passage) -> str:
+    return passage.chunk.text.removeprefix(f"{passage.title}\n") if passage.title else passage.chunk.text
+
+
+def _key(data: RetrievalSet, embedder: Embedder, search: SearchOptions, options: RunOptions) -> dict[str, str]:
+    """What a ranking depends on. Settings without a hash resume nothing."""
     from rag.embed import identity
-    from rag.store import Collection
 
-    with TemporaryDirectory(prefix="consilium-eval-") as scratch:
-        name = "corpus"
-        if options.cache is not None:
-            made = identity(embedder)
-            name = hashlib.sha256(f"{data.corpus_hash} {made.id} {made.weight_hash}".encode()).hexdigest()[:24]
-        folder = (Path(scratch) if options.cache is None else options.cache / "eval") / name
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if not _complete(folder, embedder, len(data.corpus)):
-            with Collection.open(folder, embedder, writable=True, create=True) as collection:
-                _fill(collection, data.corpus, options)
-        with Collection.open(folder, embedder) as collection:
-            yield collection
+    made = identity(embedder)
+    legs = f"fetch_k={search.fetch_k} dense_weight={search.dense_weight}"
+    told = {"dataset": data.hash, "split": data.split, "embedder": f"{made.id} {made.weight_hash}", "search": legs}
+    return {**told, "settings_hash": options.settings_hash}
 
 
-def _complete(folder: Path, embedder: Embedder, records: int) -> bool:
-    """Tell whether a kept collection holds them all; it is only read then, so that runs may share it."""
-    from rag.store import Collection
-
-    try:
-        with Collection.open(folder, embedder) as collection:
-            return len(collection) == records
-    except UnknownCollectionError:
-        return False
-
-
-def _fill(collection: Collection, corpus: Sequence[Record], options: RunOptions) -> None:
-    """Store what is not stored yet; each batch is durable, so that an interrupted filling goes on."""
-    records = iter(corpus)
-    done = 0
-    while batch := list(islice(records, _BATCH)):
-        for record in batch:
-            if not collection.unchanged(record.id, "beir"):
-                document = _document(record)
-                collection.add(document, [Chunk.of(document, 0, len(document.text))], fingerprint="beir")
-        collection.commit()
-        done += len(batch)
-        options.tell("index", done, len(corpus))
-
-
-def _document(record: Record) -> Document:
-    text = f"{record.title}\n{record.text}" if record.title else record.text
-    metadata = {"record": record.id}
-    return Document.of(text, record.id, title=record.title, language=detect_language(text), metadata=metadata)
+def _ranked(
+    data: RetrievalSet, legs: Mapping[str, Retriever], out: Path, key: Mapping[str, str], options: RunOptions
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return {mode: {query: what was found}}, mode by mode."""
+    pairs = [(mode, query) for mode in legs for query in data.queries]
+    done = each(
+        out,
+        pairs,
+        lambda pair: ranked(legs[pair[0]], pair[1]),
+        id_of=lambda pair: f"{pair[0]}/{pair[1].id}",
+        key=key,
+        options=options,
+        what="search",
+    )
+    return {mode: {query.id: done[f"{mode}/{query.id}"] for query in data.queries} for mode in legs}
 
 
 def _rows(
-    data: RetrievalSet, rankings: Mapping[str, Mapping[str, Ranking]], scores: Mapping[str, Any], mode: str
+    data: RetrievalSet, kept: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any], mode: str
 ) -> Iterable[dict[str, Any]]:
     for query in data.queries:
-        judged = data.qrels[query.id]
+        judged, found = data.qrels[query.id], kept[query.id]
         yield {
             "id": query.id,
             "question": query.text,
             "language": detect_language(query.text),
             "relevant": {record: grade for record, grade in judged.items() if grade > 0},
-            "retrieved": rankings[mode][query.id][:10],
+            "retrieved": found.get("retrieved", [])[:10],
+            "passages": found.get("passages", []),
+            "seconds": found["seconds"],
+            "error": found["error"],
             "scores": scores[mode][query.id],
-            "modes": {name: found[query.id] for name, found in scores.items()},
+            "modes": {name: table[query.id] for name, table in scores.items()},
         }
 
 
-def _summary(data: RetrievalSet, scores: Mapping[str, Any], mode: str, options: RunOptions) -> dict[str, Any]:
-    ids = [query.id for query in data.queries]
-    modes = {}
-    for name, found in scores.items():
-        table = {metric: [found[key][metric] for key in ids] for metric in METRICS}
-        modes[name] = estimates(table, seed=options.seed, resamples=options.resamples)
+def _summary(
+    data: RetrievalSet,
+    rows: Sequence[Mapping[str, Any]],
+    scores: Mapping[str, Any],
+    search: SearchOptions,
+    options: RunOptions,
+) -> dict[str, Any]:
+    troubles = failed(rows, "They score 0.")
+    modes = {name: _measured(found.values(), options) for name, found in scores.items()}
+    languages = sorted({row["language"] for row in rows})
+    spoken = {name: [row["scores"] for row in rows if row["language"] == name] for name in languages}
     return {
         "kind": "retrieval",
-        "metrics": modes[mode],
-        "mode": mode,
+        "metrics": modes[search.mode],
+        "by_language": {name: _measured(found, options) for name, found in spoken.items()},
+        "definitions": definitions(list(modes[search.mode])),
+        "mode": search.mode,
         "modes": modes,
+        "fetch_k": search.fetch_k,
+        "dense_weight": search.dense_weight,
         "per_example": "per_example.jsonl",
-        "n": len(ids),
+        "predictions": "predictions.jsonl",
+        "n": len(rows),
+        **troubles,
+        "notes": [*troubles["notes"], *_dropped_notes(data)],
         "dataset": {
             "name": data.name,
             "split": data.split,
             "hash": data.hash,
             "documents": len(data.corpus),
-            "queries": len(ids),
+            "queries": len(rows),
             "judgements": sum(len(grades) for grades in data.qrels.values()),
             "dropped": dict(data.dropped),
         },
-        **stamp(options),
     }
+
+
+def _curves(
+    data: RetrievalSet, kept: Mapping[str, Mapping[str, Any]], rankings: Mapping[str, Any], options: RunOptions
+) -> dict[str, Any]:
+    whole = all(row["error"] for row in kept.values())
+    return {} if whole else {"recall": recall_curve(data.qrels, rankings, options)}
+
+
+def _scores(
+    data: RetrievalSet, kept: Mapping[str, Mapping[str, Any]], rankings: Mapping[str, Any], metrics: Sequence[str]
+) -> dict[str, Any]:
+    """A search that failed scores 0; where every one failed, nothing was measured."""
+    if all(row["error"] for row in kept.values()):
+        return {query: dict.fromkeys(metrics) for query in kept}
+    return dict(scores_of(data.qrels, rankings, metrics))
+
+
+def _dropped_notes(data: RetrievalSet) -> list[str]:
+    told = [f"{name.replace('_', ' ')}: {number}" for name, number in data.dropped.items() if number]
+    first = f" First: {data.unknown[0]}." if data.unknown else ""
+    return [f"Judgements that could not be used: {', '.join(told)}.{first}"] if told else []
+
+
+def _measured(rows: Iterable[Mapping[str, float | None]], options: RunOptions) -> dict[str, Any]:
+    rows = list(rows)
+    table = {name: [row[name] for row in rows] for name in rows[0]}
+    return estimates(table, seed=options.seed, resamples=options.resamples)

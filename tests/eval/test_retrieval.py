@@ -1,5 +1,4 @@
 import json
-from math import log2
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +6,8 @@ import pytest
 
 from eval.compare import compare
 from eval.dataset import Query
-from eval.retrieval import METRICS, evaluate, rank, scores_of
+from eval.ranking import METRICS
+from eval.retrieval import SearchOptions, evaluate, ranked
 from eval.stamp import RunOptions
 from rag.errors import UserError
 from rag.schema import Chunk, Document, Passage, Where
@@ -56,35 +56,6 @@ class Counting:
 OPTIONS = RunOptions(command="consilium eval retrieval", settings_hash="abc", resamples=100)
 
 
-def test_metrics_by_hand() -> None:
-    qrels = {"q": {"a": 3, "b": 1, "c": 0, "d": 1}, "unseen": {"a": 1}}
-    scores = scores_of(qrels, {"q": ["c", "b", "x", "a"], "unseen": []})
-    ideal = 3 / log2(2) + 1 / log2(3) + 1 / log2(4)
-    assert scores["q"] == pytest.approx(
-        {
-            "ndcg@10": (1 / log2(3) + 3 / log2(5)) / ideal,
-            "recall@100": 2 / 3,
-            "mrr@10": 1 / 2,
-            "precision@5": 2 / 5,
-            "map": (1 / 2 + 2 / 4) / 3,
-        }
-    )
-    assert scores["unseen"] == dict.fromkeys(METRICS, 0.0)
-
-
-def test_what_lies_beyond_the_cut_does_not_count() -> None:
-    found = [f"x{i}" for i in range(10)] + ["a"]
-    scores = scores_of({"q": {"a": 1}}, {"q": found})["q"]
-    assert (scores["ndcg@10"], scores["mrr@10"], scores["precision@5"], scores["recall@100"]) == (0, 0, 0, 1)
-    assert scores["map"] == pytest.approx(1 / 11)
-
-
-def test_order_decides_even_past_ten_and_among_equal_ids() -> None:
-    ids = [str(i) for i in range(100)]
-    scores = scores_of({"q": {"37": 1}}, {"q": ids})["q"]
-    assert scores["map"] == pytest.approx(1 / 38)
-
-
 class Table:
     """Finds what it is told to."""
 
@@ -101,12 +72,11 @@ class Table:
         return found
 
 
-def test_rank_names_each_record_once_and_hands_on_candidates() -> None:
+def test_ranked_names_each_record_once_and_hands_on_candidates() -> None:
     search = Table()
-    rankings, seconds = rank(search, [Query("q1", "x"), Query("q2", "y", ("a", "b"))])
-    assert rankings == {"q1": ["b", "a"], "q2": ["b", "a"]}
+    assert ranked(search, Query("q1", "x"))["retrieved"] == ["b", "a"]
+    assert ranked(search, Query("q2", "y", ("a", "b")))["retrieved"] == ["b", "a"]
     assert search.asked == [("x", None), ("y", {"record": ("a", "b")})]
-    assert len(seconds) == 2
 
 
 def test_evaluate_writes_a_run(folder: Path, tmp_path: Path) -> None:
@@ -135,7 +105,9 @@ def test_only_candidates_compete_and_equal_texts_stay_apart(folder: Path, tmp_pa
 def test_modes_are_measured_side_by_side_over_one_index(folder: Path, tmp_path: Path) -> None:
     embedder = Counting()
     options = RunOptions(resamples=100, other_modes=("hybrid", "dense"))
-    results = evaluate(folder, "test", tmp_path / "out", embedder=embedder, mode="lexical", options=options)
+    results = evaluate(
+        folder, "test", tmp_path / "out", embedder=embedder, search=SearchOptions("lexical"), options=options
+    )
     assert list(results["modes"]) == ["lexical", "hybrid", "dense"]
     assert results["metrics"] == results["modes"]["lexical"]
     assert embedder.embedded == 3  # equal texts are embedded once
@@ -156,7 +128,7 @@ def test_a_kept_index_is_used_again_and_only_for_the_same_corpus(folder: Path, t
 
 
 def test_an_interrupted_filling_goes_on(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eval.retrieval._BATCH", 2)
+    monkeypatch.setattr("eval.corpus._BATCH", 2)
 
     class Stop(Exception):
         pass
@@ -186,7 +158,7 @@ def test_runs_may_share_a_kept_index(folder: Path, tmp_path: Path) -> None:
 
 def test_two_runs_compare(folder: Path, tmp_path: Path) -> None:
     for name, mode in (("a", "lexical"), ("b", "hybrid")):
-        evaluate(folder, "test", tmp_path / name, embedder=Counting(), mode=mode, options=OPTIONS)
+        evaluate(folder, "test", tmp_path / name, embedder=Counting(), search=SearchOptions(mode), options=OPTIONS)
     found = compare(tmp_path / "a", tmp_path / "b")
     assert list(found["metrics"]) == list(METRICS)
     assert found["same_dataset"]
@@ -194,5 +166,112 @@ def test_two_runs_compare(folder: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_mode_is_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="mode must be one of hybrid, lexical, dense, got 'magic'"):
-        evaluate(folder, "test", tmp_path / "out", embedder=Counting(), mode="magic")
+        evaluate(folder, "test", tmp_path / "out", embedder=Counting(), search=SearchOptions("magic"))
     assert not (tmp_path / "out").exists()
+
+
+def test_bad_options_are_told(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"dense_weight must be from 0 to 1, got 1\.5"):
+        evaluate(folder, "test", tmp_path / "out", embedder=Counting(), search=SearchOptions(dense_weight=1.5))
+    with pytest.raises(UserError, match="'ndcg' is no metric"):
+        evaluate(folder, "test", tmp_path / "out", embedder=Counting(), metrics=["ndcg"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_metrics_are_chosen_and_the_curve_comes_with_them(folder: Path, tmp_path: Path) -> None:
+    names = ["mrr@1", "ndcg@3"]
+    results = evaluate(folder, "test", tmp_path / "out", embedder=Counting(), metrics=names, options=OPTIONS)
+    assert list(results["metrics"]) == names
+    assert list(results["definitions"]) == names
+    curve = results["curves"]["recall"]
+    assert [point["k"] for point in curve] == [1, 2, 3, 5, 10, 20, 50, 100]
+    assert curve[-1] == {"k": 100, "value": 1, "low": 1, "high": 1}
+    assert [point["value"] for point in curve] == sorted(point["value"] for point in curve)
+    assert set(results["by_language"]) == {"en", "zh"}
+    assert results["by_language"]["zh"]["mrr@1"]["n"] == 1
+
+
+def test_rows_show_what_was_found(folder: Path, tmp_path: Path) -> None:
+    evaluate(folder, "test", tmp_path / "out", embedder=Counting(), options=OPTIONS)
+    rows = [json.loads(line) for line in (tmp_path / "out" / "per_example.jsonl").read_text().splitlines()]
+    first = rows[0]["passages"][0]
+    assert first == {"rank": 1, "source": "heart", "title": "Aspirin", "text": CORPUS[0]["text"]}
+    assert rows[1]["passages"][0]["text"] == CORPUS[1]["text"]
+    assert [len(row["passages"]) for row in rows] == [3, 3, 2]
+
+
+def test_the_dense_weight_reaches_the_fusion(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rag import store
+
+    seen, fuse = list[float | None](), store.fuse
+
+    def spy(*given, dense_weight: float | None = None, **named):
+        seen.append(dense_weight)
+        return fuse(*given, dense_weight=dense_weight, **named)
+
+    monkeypatch.setattr(store, "fuse", spy)
+    for weight in (0.25, None):
+        search = SearchOptions(dense_weight=weight)
+        results = evaluate(folder, "test", tmp_path / "out", embedder=Counting(), search=search, options=OPTIONS)
+        assert results["dense_weight"] == weight
+    assert seen == [0.25] * 3 + [None] * 3
+
+
+def test_unknown_judgements_are_counted_and_told(folder: Path, tmp_path: Path) -> None:
+    with (folder / "qrels" / "test.tsv").open("a") as stream:
+        stream.write("q1\tnowhere\t1\nq9\theart\t1\n")
+    results = evaluate(folder, "test", tmp_path / "out", embedder=Counting(), options=OPTIONS)
+    assert results["dataset"]["dropped"]["unknown_documents"] == 1
+    (note,) = results["notes"]
+    assert "unknown queries: 1, unknown documents: 1" in note
+    assert "test.tsv:5" in note
+
+
+class Failing(Counting):
+    """Raises at some queries, "" at any of the data set; notes which were asked."""
+
+    def __init__(self, *bad: str) -> None:
+        super().__init__()
+        self.bad, self.asked = bad, list[str]()
+
+    def embed_query(self, text: str) -> np.ndarray:
+        known = {row["text"] for row in QUERIES}
+        if text in known:
+            self.asked.append(text)
+        if text in known and any(word in text for word in self.bad):
+            raise RuntimeError("out of memory 内存不足")
+        return super().embed_query(text)
+
+
+def test_a_query_that_fails_is_recorded_and_scores_0(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    results = evaluate(folder, "test", out, embedder=Failing("aspirin"), options=OPTIONS)
+    assert results["errors"] == 1
+    assert results["error_examples"] == [{"id": "q1", "error": "RuntimeError: out of memory 内存不足"}]
+    assert results["metrics"]["ndcg@10"]["value"] == pytest.approx(2 / 3)
+    assert results["metrics"]["ndcg@10"]["n"] == 3
+    assert results["timings"]["hybrid_seconds"]["n"] == 2
+    assert results["notes"] == ["1 of 3 failed. They score 0. First: q1: RuntimeError: out of memory 内存不足"]
+
+
+def test_where_all_fail_there_are_no_figures(folder: Path, tmp_path: Path) -> None:
+    results = evaluate(folder, "test", tmp_path / "out", embedder=Failing(""), options=OPTIONS)
+    assert results["errors"] == results["n"] == 3
+    assert {row["value"] for row in results["metrics"].values()} == {None}
+    assert results["curves"] == {}
+    assert results["notes"][0].startswith("3 of 3 failed. Nothing was measured.")
+
+
+def test_an_interrupted_search_goes_on(folder: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int, what: str) -> None:
+        if (what, done) == ("search", 2):
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    options = RunOptions(settings_hash="abc", resamples=100, progress=stop)
+    with pytest.raises(KeyboardInterrupt, match="2 of 3 examples are kept"):
+        evaluate(folder, "test", out, embedder=Failing(), options=options)
+    rest = Failing("operating")
+    results = evaluate(folder, "test", out, embedder=rest, options=OPTIONS)
+    assert rest.asked == [QUERIES[2]["text"]]
+    assert [row["id"] for row in results["error_examples"]] == ["q3"]
