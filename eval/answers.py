@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from eval.abstention import was_given
+from eval.citation import Checker, CheckerJudge, Judge, citation_precision, citation_recall, support
 from eval.dataset import Example
-from eval.numeric import numeric_accuracy
-from eval.overlap import OVERLAP, score
-from rag.language import sentence_spans
-from rag.schema import Answer, Message, Passage, Verdict
+from eval.numeric import is_figure, numeric_accuracy
+from eval.overlap import OVERLAP, score, tokens
+from rag.schema import Answer, Figure, Message, Passage, Verdict
+
+SHOWN = 1500
+"""Characters kept of a passage."""
 
 METRICS = (
     *OVERLAP,
@@ -17,26 +21,40 @@ METRICS = (
     "faithfulness",
     "citation_precision",
     "citation_recall",
+    "gold_citation_precision",
     "abstention_precision",
     "abstention_recall",
     "answered",
 )
 
+LOWER_IS_BETTER = frozenset({"aurc", "risk@0.8", "ece", "brier"})
+
 DEFINITIONS = {
     "rouge1": "F-measure, best reference; Han by character; over answerable questions, no answer = 0",
     "rouge2": "as rouge1",
     "rougeL": "as rouge1",
+    "rougeLsum": "as rouge1, sentence by sentence",
     "bleu": "mean of sacrebleu sentence scores / 100; over answerable questions, no answer = 0",
+    "chrf": "mean of sacrebleu sentence chrF2 / 100, best reference; over answerable questions, no answer = 0",
     "exact_match": "after SQuAD or CMRC normalisation; over answerable questions, no answer = 0",
     "token_f1": "after SQuAD or CMRC normalisation; over answerable questions, no answer = 0",
-    "numeric_accuracy": "first figure with unit and scale within 0.5 %; over answerable numeric questions",
+    "numeric_accuracy": "first figure, or all of a list, with unit, scale and direction within 0.5 %; over answerable "
+    "questions for a number, and those whose reference is a figure alone",
     "faithfulness": "share of sentences the verifier calls supported; over given answers",
-    "citation_precision": "share of citations that point at a gold passage; over given answers to answerable questions "
-    "whose contexts hold gold and other passages",
-    "citation_recall": "share of sentences that are cited and that the verifier calls supported; over given answers",
+    "citation_precision": "ALCE: share of citations whose sentence is supported and that are needed for it or support "
+    "it alone, no citation = 0; over given answers",
+    "citation_recall": "ALCE: share of sentences that their cited passages together support; over given answers",
+    "gold_citation_precision": "share of citations that point at a gold passage; over given answers to answerable "
+    "questions whose contexts hold gold and other passages",
     "abstention_precision": "share of abstentions at unanswerable questions",
     "abstention_recall": "share of unanswerable questions that were abstained from",
     "answered": "share of answerable questions that got an answer",
+    "aurc": "area under risk over coverage, lower is better; risk = 1 - numeric accuracy or token F1, an answer to an "
+    "unanswerable question and no answer = 1; over all questions",
+    "risk@0.8": "risk, as in aurc, of the 80 % of all questions with the highest confidence; lower is better",
+    "ece": "expected calibration error of the confidence, ten bins of equal width, against numeric accuracy or token "
+    "F1; lower is better; over given answers",
+    "brier": "mean squared distance of confidence and correctness, as in ece; lower is better; over given answers",
 }
 
 
@@ -61,32 +79,75 @@ class Assistant(Protocol):
         """Answer, or abstain. `passages` given: from them alone."""
 
 
-def prediction_of(outcome: Outcome) -> dict[str, Any]:
-    """Return what is kept of an answer, ready for JSON. An abstained answer keeps its words in `reason` alone."""
+def judge_of(assistant: Assistant, verifier: Judge | None = None) -> Judge | None:
+    """Return who says whether a passage supports a sentence: the verifier given, else the assistant's own, if any."""
+    if verifier is not None:
+        return verifier
+    return CheckerJudge(assistant) if isinstance(assistant, Checker) else None
+
+
+def prediction_of(outcome: Outcome, judge: Judge | None = None) -> dict[str, Any]:
+    """Return what is kept of an answer, ready for JSON. An abstained answer keeps its words in `reason` alone.
+
+    `tokens` counts Latin words and Han characters of the answer and of the passages it was made from (no model's own
+    tokens: no generator reports them); passages are cut at `SHOWN` characters.
+
+    Args:
+        outcome: answer and verdict.
+        judge: for the citations (`eval.citation.support`); None: what the verdict's claims say has to do.
+
+    Raises:
+        ValueError: the answer's confidence is not in [0, 1].
+    """
     answer, verdict = outcome.answer, outcome.verdict
-    sources = {passage.rank: passage.source for passage in answer.passages}
-    claims = [
-        {"start": c.start, "end": c.end, "label": c.label, "confidence": c.confidence, "ranks": list(c.ranks)}
-        for c in verdict.claims
-    ]
-    cited = [{"start": c.start, "end": c.end, "rank": c.rank, "source": sources[c.rank]} for c in answer.citations]
-    figures = [
-        {"start": f.start, "end": f.end, "text": f.text, "value": str(f.value), "unit": f.unit, "scale": f.scale}
-        for f in answer.figures
-        if f.rank is not None
-    ]
-    return {
-        "prediction": "" if answer.abstained else answer.text,
+    if answer.confidence is not None and not 0 <= answer.confidence <= 1:
+        raise ValueError(f"the confidence of an answer must be in [0, 1], got {answer.confidence}")
+    said = "" if answer.abstained else answer.text
+    kept = {
+        "prediction": said,
         "abstained": answer.abstained,
         "reason": answer.reason,
         "confidence": answer.confidence,
         "model": answer.model,
         "verifier": verdict.verifier,
-        "faithfulness": None if answer.abstained else verdict.faithfulness,
-        "claims": [] if answer.abstained else claims,
-        "citations": [] if answer.abstained else cited,
-        "figures": figures,
+        "judge": getattr(judge, "name", verdict.verifier),
+        "faithfulness": None,
+        "claims": [],
+        "citations": [],
+        "support": [],
+        "figures": [_figure(figure) for figure in answer.figures if figure.rank is not None],
+        "passages": [_passage(passage) for passage in answer.passages],
+        "tokens": {"answer": len(tokens(said)), "passages": sum(len(tokens(p.chunk.text)) for p in answer.passages)},
+        "timings": dict(answer.timings),
     }
+    return kept if answer.abstained else kept | _given(answer, verdict, judge)
+
+
+def _given(answer: Answer, verdict: Verdict, judge: Judge | None) -> dict[str, Any]:
+    """Return what only a given answer has."""
+    sources = {passage.rank: passage.source for passage in answer.passages}
+    return {
+        "faithfulness": verdict.faithfulness,
+        "claims": [
+            {"start": c.start, "end": c.end, "label": c.label, "confidence": c.confidence, "ranks": list(c.ranks)}
+            for c in verdict.claims
+        ],
+        "citations": [
+            {"start": c.start, "end": c.end, "rank": c.rank, "source": sources[c.rank]} for c in answer.citations
+        ],
+        "support": support(answer, verdict, judge),
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    value = str(figure.value)
+    span = {"start": figure.start, "end": figure.end, "text": figure.text}
+    return span | {"value": value, "unit": figure.unit, "scale": figure.scale}
+
+
+def _passage(passage: Passage) -> dict[str, Any]:
+    text = passage.chunk.text[:SHOWN]
+    return {"rank": passage.rank, "source": passage.source, "title": passage.title, "text": text}
 
 
 def scores_of(example: Example, kept: Mapping[str, Any]) -> dict[str, float | None]:
@@ -95,8 +156,7 @@ def scores_of(example: Example, kept: Mapping[str, Any]) -> dict[str, float | No
     A failed example (`error`) counts as no answer given and as not abstained.
     """
     scores: dict[str, float | None] = dict.fromkeys(METRICS)
-    text, abstained = str(kept.get("prediction") or ""), bool(kept.get("abstained"))
-    given = not abstained and not kept.get("error") and bool(text.strip())
+    text, abstained, given = str(kept.get("prediction") or ""), bool(kept.get("abstained")), was_given(kept)
     if example.answerable:
         scores.update(score(text, example.references) if given else dict.fromkeys(OVERLAP, 0.0))
         scores["numeric_accuracy"] = _numeric(example, kept, text if given else "")
@@ -107,32 +167,29 @@ def scores_of(example: Example, kept: Mapping[str, Any]) -> dict[str, float | No
         scores["abstention_precision"] = float(not example.answerable)
     if given:
         scores["faithfulness"] = kept.get("faithfulness")
-        scores["citation_recall"] = _citation_recall(text, kept)
-        scores["citation_precision"] = _citation_precision(example, kept)
+        scores["citation_recall"] = citation_recall(kept.get("support") or ())
+        scores["citation_precision"] = citation_precision(kept.get("support") or ())
+        scores["gold_citation_precision"] = _gold_citation_precision(example, kept)
     return scores
 
 
 def _numeric(example: Example, kept: Mapping[str, Any], text: str) -> float | None:
-    if example.answer_type != "number":
+    """Judge the figure of a question for a number, or of one whose reference is a figure alone (no date).
+
+    The references of a "list" are its items: where all are figures, all must be in the answer.
+    """
+    references = list(example.exact or example.references)
+    if example.answer_type == "list":
+        references = ["; ".join(references)] if all(map(is_figure, references)) else []
+    elif example.answer_type != "number":
+        references = [reference for reference in references if is_figure(reference)]
+    if not references:
         return None
-    references = example.exact or example.references
     figures = kept.get("figures") or ()
     return numeric_accuracy(text, references, scale=example.scale, question=example.question, figures=figures)
 
 
-def _citation_recall(text: str, kept: Mapping[str, Any]) -> float | None:
-    """Share of sentences that carry a citation and whose claim is supported: ALCE's recall, by our own verifier."""
-    claims = kept.get("claims") or []
-    spans = [(c["start"], c["end"]) for c in claims] or sentence_spans(text)
-    if not spans:
-        return None
-    supported = {(c["start"], c["end"]) for c in claims if c["label"] == "supported"}
-    cited = [(c["start"], c["end"]) for c in kept.get("citations") or []]
-    carried = [span for span in spans if span in supported and any(a < span[1] and span[0] < b for a, b in cited)]
-    return len(carried) / len(spans)
-
-
-def _citation_precision(example: Example, kept: Mapping[str, Any]) -> float | None:
+def _gold_citation_precision(example: Example, kept: Mapping[str, Any]) -> float | None:
     """Share of citations that point at a gold passage; unknown without citations, or without a choice of passages."""
     offered = {context.id for context in example.contexts or ()}
     gold = offered & set(example.gold_passages)
