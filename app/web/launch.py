@@ -34,8 +34,8 @@ _FIXED: dict[str, str] = {
 }
 
 
-def streamlit_args(settings: Settings, *, host: str = "127.0.0.1", port: int = 8501) -> list[str]:
-    """Return what follows `python -m streamlit`: the page and its flags.
+def streamlit_args(settings: Settings, *, host: str = "127.0.0.1", port: int = 8501, page: Path = ENTRY) -> list[str]:
+    """Return what follows `python -m streamlit`: the page (the chat, unless another is named) and its flags.
 
     On a loopback address only loopback names are accepted as host, which stops DNS rebinding; on another address any
     name is, because a reverse proxy may stand before it. The page itself has no sign-in.
@@ -47,7 +47,7 @@ def streamlit_args(settings: Settings, *, host: str = "127.0.0.1", port: int = 8
         "server.maxUploadSize": str(settings.chunk.max_file_mb),
         "server.maxMessageSize": str(max(200, settings.chunk.max_file_mb)),
     }
-    command = ["run", str(ENTRY), *(f"--{name}={value}" for name, value in flags.items())]
+    command = ["run", str(page), *(f"--{name}={value}" for name, value in flags.items())]
     if host in _LOOPBACK:
         command += [f"--server.allowedHosts={name}" for name in ("localhost", "127.0.0.1", "[::1]")]
     return command

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +12,6 @@ from typing import Any
 import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.model]
-
-CHROMIUM = next((p for p in (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser")) if p.is_file()), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-FLAGS += ["--disable-sync", "--no-first-run"]
-PATIENCE = 30_000  # milliseconds
 
 DOCUMENTS = {
     "warfarin.md": "# Warfarin clinic guide\n\n## Target range\n\n"
@@ -36,24 +25,6 @@ DOCUMENTS = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(200):
-        if server.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.15)
-    pytest.fail(f"the chat did not start:\n{log.read_text()}")
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the chat keeps its collections."""
@@ -61,63 +32,25 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(home: Path, model_cache: Path) -> Iterator[str]:
+def site(browser: Any, home: Path, model_cache: Path, serve: Any, plain_environment: dict[str, str]) -> Iterator[str]:
     """Address of a running chat over a small collection."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium at /usr/bin/chromium; install Debian's package chromium to run this test")
-    for package in ("playwright", "streamlit"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not installed; pip install 'consilium[ui,dev]' to run this test")
     folder = home.parent
     for name, text in DOCUMENTS.items():
         (folder / name).write_text(text, encoding="utf-8")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CONSILIUM_", "STREAMLIT_"))}
-    environment = kept | {"CONSILIUM_HOME": str(home), "CONSILIUM_CACHE_DIR": str(model_cache)}
+    environment = plain_environment | {"CONSILIUM_HOME": str(home), "CONSILIUM_CACHE_DIR": str(model_cache)}
     command = [sys.executable, "-m", "app.cli"]
     files = [str(folder / name) for name in DOCUMENTS]
     root = Path(__file__).parents[2]
     subprocess.run([*command, "ingest", *files], env=environment, cwd=root, check=True, capture_output=True)
-    port, log = free_port(), folder / "chat.log"
-    with log.open("wb") as sink:
-        server = subprocess.Popen(
-            [*command, "chat", "--port", str(port)],
-            env=environment,
-            cwd=root,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            wait_until_up(f"http://127.0.0.1:{port}", server, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(server.pid, 15)
-            server.wait(timeout=20)
-
-
-@pytest.fixture(scope="module")
-def browser(site: str) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
+    with serve(lambda port: [*command, "chat", "--port", str(port)], environment, folder / "chat.log") as address:
+        yield address
 
 
 @pytest.fixture
-def page(browser: Any, site: str, tmp_path: Path) -> Iterator[Any]:
-    """A fresh page; it must stay on this machine and end without a fault. Its last sight is kept."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
-    tab = context.new_page()
-    tab.set_default_timeout(PATIENCE)
-    strangers: list[str] = []
-    tab.on("request", lambda request: strangers.append(request.url))
-    tab.goto(site)
-    yield tab
-    tab.screenshot(path=str(tmp_path / "last.png"))
-    context.close()
-    assert [url for url in strangers if not url.startswith((site, site.replace("http", "ws"), "data:", "blob:"))] == []
+def page(visit: Any, site: str) -> Iterator[Any]:
+    """A fresh page on the chat."""
+    with visit(site) as tab:
+        yield tab
 
 
 def ask(page: Any, question: str) -> Any:
