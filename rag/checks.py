@@ -9,27 +9,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
+from rag.amounts import SAME, missing_numbers, nearest, wanted_terms
 from rag.language import HAN, han_names, has_han
-from rag.numbers import Quantity, find_quantities, find_scale, rounds_to
-from rag.support import Line, coverage, row_parts, term_set, weight
+from rag.numbers import find_quantities
+from rag.support import Line, coverage, term_set, weight
 
 Kind = Literal["number", "date", "name", "negation"]
-CLOSE = 0.7  # share of the claim's words a line must hold for a differing figure to contradict it
-SAME = 0.9  # the same for a turned negation, and from where a figure must stand in that very line
-_BESIDE = 0.15  # lines this near to the best one are read with it
 
 _NEGATED = re.compile(
     r"\b(?:not|no|never|none|neither|nor|without|cannot|can't|isn't|aren't|wasn't|weren't|doesn't|don't|didn't|won't|"
     r"fail(?:s|ed)?|lack(?:s|ed)?|unable|absence)\b|不|没有?|未|无|非(?=[^常])|否",
     re.IGNORECASE,
 )
-_OWN_SCALE = re.compile(r"per[ -]|%|percent|ratio|rate|margin|number of|shares|每股|率|比例|占比|股数|人数", re.I)
-_CELL_VALUE = re.compile(r"[:：]\s*\S.*$")
-_WORDS = "one 一|two 二 两|three 三|four 四|five 五|six 六|seven 七|eight 八|nine 九|ten 十|eleven 十一|twelve 十二"
-_WORDS_OF = dict(enumerate(_WORDS.split("|"), 1)) | {20: "twenty 二十", 100: "hundred 百", 1000: "thousand 千"}
 
 _MONTHS = "jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec"
 _MONTH = {name: number for number, name in enumerate(_MONTHS.split(","), 1)}
@@ -53,6 +47,15 @@ _CAPITAL = re.compile(r"\b[A-Z]")
 _PLAIN_START = 3.5  # a first word of the claim this frequent (weight) is no name: every sentence begins with a capital
 
 
+_MARKER = re.compile(  # of an answer, not of what it says: [3], [1, 2], (Passage 2), "4." before an item of a list
+    r"\[\s*\d+(?:\s*[,;，、–-]\s*\d+)*\s*\]|【\d+】|\^\d+\b"
+    r"|\(?\b(?:according to |see |in )?passages?\s+\d+(?:\s*(?:,|and|&|to|-)\s*(?:passages?\s+)?\d+)*\)?"
+    r"|段落\s*\d+|\A\s*(?:\d{1,2}[.)、）]|[(（]\d{1,2}[)）])(?=\s*\D)|https?://\S+",
+    re.I,
+)
+_DASH = re.compile(r"(?<=\d)(\s+)-(\s+)(?=\d)")  # "6 - 1": no minus
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """`claim[start:end] == text` is not borne out by the passages."""
@@ -61,6 +64,12 @@ class Finding:
     start: int
     end: int
     text: str
+
+
+def said(claim: str) -> str:
+    """Return the claim with markers of citations and lists blanked out; offsets stay what they are."""
+    bare = _MARKER.sub(lambda found: " " * len(found.group()), claim)
+    return _DASH.sub(r"\1–\2", bare) if bare.strip() else claim
 
 
 def affirmed(text: str) -> str:
@@ -76,43 +85,6 @@ def is_negated(text: str) -> bool:
 def ascii_figures(text: str) -> str:
     """Return the text with full-width figures and signs made plain."""
     return unicodedata.normalize("NFKC", text).replace("\u2212", "-")
-
-
-def without(text: str, stated: Sequence[Quantity]) -> str:
-    """Return the text with its quantities blanked out: they are compared as quantities, not as words."""
-    for quantity in reversed(stated):
-        text = f"{text[: quantity.start]} {text[quantity.end :]}"
-    return text
-
-
-def wanted_terms(claim: str) -> frozenset[str]:
-    """Return the terms of a claim that are compared as words; all of them where it has nothing but quantities."""
-    return term_set(without(claim, find_quantities(claim))) or term_set(claim)
-
-
-def nearest(claim: str, every: Sequence[Line]) -> tuple[list[Line], dict[str, float]]:
-    """Return the lines, those that hold most of the claim's words first, and the share each text holds."""
-    wanted = wanted_terms(claim)
-    shares = {line.text: coverage(wanted, line.terms) for line in every}
-    return sorted(every, key=lambda line: -shares[line.text]), shares
-
-
-def missing_numbers(claim: str, near: Sequence[Line], shares: dict[str, float]) -> list[Quantity]:
-    """Return the quantities of a claim that the lines do not hold, in figures or in words.
-
-    `near` and `shares` as `nearest` gives them. Where a line says the same in the same words, the figure must stand
-    in that line or one as near.
-    """
-    stated = find_quantities(claim)
-    if not stated or not near:
-        return stated
-    best = shares[near[0].text]
-    strict = best >= (CLOSE if near[0].kind == "row" else SAME)
-    where = [line for line in near if shares[line.text] >= best - _BESIDE] if strict else near
-    said = term_set(claim)
-    present = [q for line in where for q in _quantities(line, said)]
-    spoken = frozenset(word for line in where for word in line.text.lower().split())
-    return [q for q in stated if not any(_agree(q, p) for p in present) and not _in_words(q, spoken, where)]
 
 
 def turned(claim: str, near: Sequence[Line]) -> bool:
@@ -152,6 +124,7 @@ def missing_names(claim: str, texts: Sequence[str]) -> tuple[list[tuple[int, int
 
 def findings(claim: str, texts: Sequence[str], every: Sequence[Line]) -> tuple[list[Finding], int]:
     """Return what the passages do not bear out, in order, and how many parts of the claim were checked."""
+    claim = said(claim)
     near, shares = nearest(claim, every)
     stated = find_quantities(claim)
     dates = missing_dates(claim, texts)
@@ -216,39 +189,3 @@ def _is_held(name: str, held: frozenset[str], folded: str, whole: str) -> bool:
         return re.search(r"\b" + r"\w*\s+(?:(?:of|the|and|for|in)\s+)*".join(letters), whole) is not None
     initials = "".join(_CAPITAL.findall(name))
     return len(initials) >= 2 and re.search(rf"\b{initials}\b", whole) is not None
-
-
-def _quantities(line: Line, said: frozenset[str]) -> list[Quantity]:
-    """Return the quantities of a line; of a row those in the columns the claim names, in the scale of its caption."""
-    if line.kind != "row":
-        return find_quantities(line.text)
-    caption, label, _ = row_parts(line.text)
-    cells = [cell for cell in line.text.split("|") if cell.strip()]
-    named = [
-        cell
-        for cell in cells
-        if (name := term_set(_CELL_VALUE.sub("", cell))) != term_set(cell) and name and name <= said
-    ]
-    text = " | ".join((caption, label, *named)) if named else line.text
-    found = find_quantities(text)
-    scale, unit, currency = find_scale(caption)
-    if scale == 1 and not unit and not currency:
-        return found
-    bare = [q for q in found if q.unit is None and q.scale == 1]
-    scaled = [replace(q, unit=unit, scale=scale, currency=q.currency or currency) for q in bare]
-    return scaled + (found if _OWN_SCALE.search(label) else [q for q in found if q not in bare])
-
-
-def _agree(claim: Quantity, held: Quantity) -> bool:
-    """Tell whether the passage's quantity is the claim's, exactly or rounded; a unit left out agrees with any."""
-    if rounds_to(claim, held):
-        return True
-    if claim.unit == "year" and held.unit == "date":
-        return claim.value == held.value // 10_000
-    loose = not claim.unit or not held.unit
-    return loose and not (claim.currency and held.currency) and claim.amount == held.amount
-
-
-def _in_words(quantity: Quantity, spoken: frozenset[str], every: Sequence[Line]) -> bool:
-    words = _WORDS_OF.get(int(quantity.value), "").split() if quantity.value == int(quantity.value) else []
-    return any(word in spoken if word.isascii() else any(word in line.text for line in every) for word in words)

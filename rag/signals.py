@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from rag.checks import affirmed, ascii_figures, missing_numbers, nearest, turned, wanted_terms
+from rag.amounts import missing_numbers, nearest, wanted_terms
+from rag.checks import affirmed, ascii_figures, said, turned
 from rag.numbers import Quantity, find_quantities
 from rag.schema import Passage
 from rag.support import Line, SentenceVectors, coverage, lines
@@ -42,6 +43,7 @@ class Signals:
 
 def measure(claim: str, passages: Sequence[Passage], vectors: SentenceVectors) -> Signals:
     """Measure what the passages hold of a claim."""
+    claim = said(claim)
     same = echo(claim, [p.chunk.text for p in passages])
     if same:
         return Signals(same == "same", 1.0, 1.0, 1.0, float(same == "same"), same == "changed")

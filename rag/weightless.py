@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rag.checks import CLOSE, findings, nearest, wanted_terms
+from rag.amounts import CLOSE, nearest, wanted_terms
+from rag.checks import findings, said
 from rag.language import Language
 from rag.schema import Embedder, Label, Passage
 from rag.signals import CANDIDATES, best_cosine, measure
@@ -43,7 +44,7 @@ class Coverage:
         return [self._judge(claim, passages) for claim, passages in pairs]
 
     def _judge(self, claim: str, passages: Sequence[Passage]) -> Judgement:
-        every = lines(passages)
+        claim, every = said(claim), lines(passages)
         if not every:
             return "not_enough_info", 0.0
         near, shares = nearest(claim, every)
@@ -68,6 +69,7 @@ class Nearness:
         """Return label and confidence of each (claim, passages)."""
         found: list[Judgement] = []
         for claim, passages in pairs:
+            claim = said(claim)
             near, _ = nearest(claim, lines(passages))
             cosine = best_cosine(claim, near[:CANDIDATES], self._vectors)
             found.append(_labelled(logistic({"cosine": cosine}, _EMBEDDING)) if near else ("not_enough_info", 0.0))
