@@ -125,11 +125,9 @@ def _buttons(
     reason = f"con_reason_{at}"
     st.session_state.setdefault(reason, before.reason if before else "")
     st.text_input(words.reason, key=reason, max_chars=LONGEST_REASON, placeholder=words.reason_hint)
-    if before:
-        st.html(aside_html(words.chosen.format(choice=words.choices[before.choice])))
-    if fault := st.session_state.pop("con_fault", ""):
-        st.html(fault)
     with st.container(key="con_bar"):
+        if fault := st.session_state.pop("con_fault", ""):
+            st.html(fault)
         with st.container(key="con_vote", horizontal=True, gap="small"):
             for choice in CHOICES:
                 st.button(
@@ -147,7 +145,7 @@ def _buttons(
             )
             if before:
                 st.button(words.onward, key="con_onward", type="tertiary", on_click=_go, args=(None,))
-            st.html(f'<div class="con-keys">{aside_html(words.keys)}</div>', width="content")
+                st.html(aside_html(words.chosen.format(choice=words.choices[before.choice])), width="content")
     if st.session_state.get("con_shown", ("", 0.0))[0] != item:
         st.session_state["con_shown"] = (item, time.monotonic())
 

@@ -24,7 +24,6 @@ class BlindWords:
     progress: str
     answers: dict[str, str]
     choices: dict[str, str]
-    keys: str
     chosen: str
     reason: str
     reason_hint: str
@@ -66,7 +65,6 @@ EN = BlindWords(
         "tie": "Equally good",
         "both_bad": "Both bad",
     },
-    keys="Keys: 1, 2, 3, 4 vote · B goes back",
     chosen="Your vote so far: {choice}. A new vote replaces it.",
     reason="Why? (optional)",
     reason_hint="Write before you vote; Tab leaves this field",
@@ -101,7 +99,6 @@ ZH = BlindWords(
     progress="第 {number} 题，共 {total} 题 · 已评 {done} 题",
     answers={"left": "回答 1", "right": "回答 2"},
     choices={"left": "回答 1 更好", "right": "回答 2 更好", "tie": "一样好", "both_bad": "都不好"},
-    keys="按键：1、2、3、4 投票 · B 返回",
     chosen="您目前的选择：{choice}。重新投票即可更改。",
     reason="理由（可不填）",
     reason_hint="请在投票前填写；按 Tab 键离开此框",
