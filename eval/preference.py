@@ -59,8 +59,10 @@ def preference(folder: Path | str, *, options: RunOptions | None = None) -> dict
     votes, unknown = _votes(folder, {pair["item"] for pair in pairs})
     if not votes:
         raise UserError(f"Nobody has voted in {folder} yet. Open its page, judge some pairs, then count again.")
-    judged = [pair for pair in pairs if any(vote.item == pair["item"] for vote in votes)]
-    rows = [_row(pair, key["left"], [vote for vote in votes if vote.item == pair["item"]]) for pair in judged]
+    by_item: dict[str, list[Vote]] = {}
+    for vote in votes:
+        by_item.setdefault(vote.item, []).append(vote)
+    rows = [_row(pair, key["left"], by_item[pair["item"]]) for pair in pairs if pair["item"] in by_item]
     languages = sorted({str(row["language"]) for row in rows})
     results = {
         "kind": "preference",
@@ -103,10 +105,14 @@ def preference_table(results: Mapping[str, Any]) -> str:
         groups |= {f" ({name})": metrics for name, metrics in results["by_language"].items()}
     for suffix, metrics in groups.items():
         lines += [_line(name + suffix, row) for name, row in metrics.items() if not suffix or row["n"]]
-    lines += [f"| {name} | {results[name]:.4f} | – | {results['n']} |" for name in ("p_permutation", "p_sign")]
+    lines += [f"| {name} | {_chance(results[name])} | – | {results['n']} |" for name in ("p_permutation", "p_sign")]
     lines += ["", *(f"- {name}: {told}" for name, told in results["definitions"].items())]
     lines += [f"- {note}" for note in results["notes"]]
     return "\n".join(lines) + "\n"
+
+
+def _chance(p: float) -> str:
+    return f"{p:.4f}" if p >= 0.0001 else "< 0.0001"
 
 
 def _line(name: str, row: Mapping[str, Any]) -> str:

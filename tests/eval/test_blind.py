@@ -267,6 +267,15 @@ def test_the_tests_of_many_pairs() -> None:
     assert even["p_permutation"] == even["p_sign"] == 1.0
 
 
+def test_a_small_p_is_not_shown_as_nothing(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    build(*runs, out)
+    vote_for(out, "e0", "b", "me")
+    found = preference(out, options=FAST)
+    assert "| p_sign | 1.0000 | – | 1 |" in preference_table(found)
+    assert "| p_sign | < 0.0001 | – | 1 |" in preference_table(found | {"p_sign": 1e-9})
+
+
 def test_the_flip_test_agrees_with_scipy() -> None:
     stats = pytest.importorskip("scipy.stats")
     import numpy as np
