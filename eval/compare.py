@@ -25,7 +25,8 @@ MAIN = {
 
 SHOWN = 10
 DEFINITIONS = {
-    "difference": "mean of B - mean of A over the examples both runs have; larger is better for B",
+    "difference": "mean of B - mean of A over the examples both runs have; above 0 speaks for B (not so: aurc, risk, "
+    "ece, brier)",
     "low, high": "95 % interval of the difference, paired bootstrap",
     "p": "two-sided, paired bootstrap",
     "p_permutation": "two-sided, swaps of whole pairs: all of them up to 13 pairs that differ, else 10,000 at random",

@@ -12,6 +12,7 @@ from typing import Any, cast
 from eval.bootstrap import estimates
 from eval.corpus import indexed
 from eval.dataset import Query, RetrievalSet, load_retrieval
+from eval.leakage import guard, guard_notes, questions_of
 from eval.ranking import DEPTH, METRICS, check_metrics, definitions, recall_curve, scores_of
 from eval.report import write_report
 from eval.resume import each, failed
@@ -63,12 +64,14 @@ def evaluate(
 
     Raises:
         DocumentError: the folder is not in BEIR layout, or a line of it is wrong.
-        UserError: an unknown mode or metric, or a weight outside [0, 1].
+        UserError: an unknown mode or metric, or a weight outside [0, 1]; or a model in use was trained on a query
+            (`eval.leakage`).
     """
     options, search, out = options or RunOptions(), search or SearchOptions(), Path(out)
     metrics = check_metrics(metrics)
     modes = _modes(search, options)
     data = load_retrieval(dataset_dir, split)
+    memory = guard(questions_of(data.queries), options)
     start = time.perf_counter()
     with indexed(data, embedder, options) as collection:
         index_seconds = round(time.perf_counter() - start, 3)
@@ -82,10 +85,12 @@ def evaluate(
     rows = list(_rows(data, kept[search.mode], scores, search.mode))
     results = {
         **_summary(data, rows, scores, search, options),
+        "memorisation": memory,
         "curves": _curves(data, kept[search.mode], rankings[search.mode], options),
         "timings": {"index_seconds": index_seconds, "seconds": timings[f"{search.mode}_seconds"], **timings},
         **stamp(options),
     }
+    results["notes"] += guard_notes(memory)
     write_lines(out / "per_example.jsonl", rows)
     write_report(out / "report.html", results, rows)
     write_json(out / "results.json", results)
@@ -200,6 +205,7 @@ def _summary(
             "queries": len(rows),
             "judgements": sum(len(grades) for grades in data.qrels.values()),
             "dropped": dict(data.dropped),
+            "unknown": list(data.unknown),
         },
     }
 

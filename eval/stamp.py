@@ -41,6 +41,9 @@ class RunOptions:
         progress: called as work goes on; None: silence.
         cache: folder that may keep indexed corpora from run to run; None: index anew, in a temporary folder.
         other_modes: legs to measure beside the chosen one.
+        cards: model cards (files or folders) of the adapters in use; the run is refused on what they were trained on.
+        allow_seen: report such a run all the same, marked.
+        warn: told what a person should know before the run goes on; None: the results alone say it.
     """
 
     command: str | None = None
@@ -50,6 +53,14 @@ class RunOptions:
     progress: Progress | None = None
     cache: Path | None = None
     other_modes: tuple[str, ...] = ()
+    cards: tuple[Path, ...] = ()
+    allow_seen: bool = False
+    warn: Callable[[str], None] | None = None
+
+    def say(self, words: str) -> None:
+        """Warn, if anybody listens."""
+        if self.warn is not None:
+            self.warn(words)
 
     def tell(self, what: str, done: int, total: int) -> None:
         """Report progress, if anybody listens."""
@@ -104,11 +115,16 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float | int | None]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
+    write_bytes(path, text.encode("utf-8", "replace"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8", errors="replace") as stream:
-            stream.write(text)
+        with draft.open("wb") as stream:
+            stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         draft.replace(path)

@@ -192,3 +192,54 @@ def test_a_killed_process_loses_and_doubles_nothing(tmp_path: Path) -> None:
     assert [row["id"] for row in rows(tmp_path)] == [str(number) for number in range(200)]
     assert rows(tmp_path)[: len(finished)] == finished
     assert all(found[str(number)]["text"] == f"答案 {number} " * 2000 for number in range(200))
+
+
+RUN = """
+import sys, time
+from dataclasses import dataclass
+from pathlib import Path
+from eval.run import RunOptions, evaluate_answers
+from rag.schema import Answer, Verdict
+
+@dataclass
+class Outcome:
+    answer: Answer
+    verdict: Verdict
+
+class Slow:
+    def ask(self, question, *, history=(), passages=None):
+        time.sleep(float(sys.argv[3]))
+        return Outcome(Answer(question, f"{question} 是的。", confidence=0.5, model="slow"), Verdict((), "none"))
+
+options = RunOptions(command="run", settings_hash="s", resamples=50)
+evaluate_answers(Path(sys.argv[1]), Path(sys.argv[2]), assistant=Slow(), options=options)
+"""
+
+
+def test_a_killed_run_gives_the_results_of_a_whole_one(tmp_path: Path) -> None:
+    data = tmp_path / "questions.jsonl"
+    made = [
+        {"id": f"{at}", "question": f"{at}？", "references": [f"{at}？ 是的。" if at % 3 else "No."]}
+        for at in range(60)
+    ]
+    data.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made), encoding="utf-8")
+
+    def start(out: Path, pause: str) -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, "-c", RUN, str(data), str(out), pause], cwd=Path(__file__).parents[2])
+
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process, path = start(killed, "0.05"), killed / "predictions.jsonl"
+    deadline = time.monotonic() + 120
+    while (not path.exists() or path.read_bytes().count(b"\n") < 5) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    kept = path.read_bytes().count(b"\n")
+    assert 5 <= kept < 60
+    assert not (killed / "results.json").exists()
+    assert start(killed, "0").wait() == start(whole, "0").wait() == 0
+    assert [row["id"] for row in rows(killed)] == [str(at) for at in range(60)]
+    found = [json.loads((out / "results.json").read_text(encoding="utf-8")) for out in (killed, whole)]
+    assert found[0]["metrics"] == found[1]["metrics"]
+    assert found[0]["metrics"]["exact_match"]["value"] == pytest.approx(40 / 60)
+    assert sum(row["seconds"] >= 0.05 for row in rows(killed)) >= kept
