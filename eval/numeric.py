@@ -128,7 +128,7 @@ def _is_list(text: str, found: Sequence[Quantity]) -> bool:
     return all(_BETWEEN.fullmatch(text, start, end) for start, end in gaps)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _quantities(text: str) -> tuple[Quantity, ...]:
     return tuple(find_quantities(text))
 
