@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.measure import data_folder, table, write
-from eval.retrieval import evaluate
+from eval.retrieval import SearchOptions, evaluate
 from eval.stamp import RunOptions
 from rag.assemble import embedder_of
 from rag.settings import load_settings
@@ -25,11 +25,13 @@ def measure(folders: list[Path], split: str) -> dict[str, Any]:
     """Return {set: {mode: {metric: {value, low, high, n}}}}."""
     settings = load_settings()
     embedder = embedder_of(settings)
+    search = SearchOptions(fetch_k=settings.retrieve.fetch_k, dense_weight=settings.retrieve.dense_weight)
     options = RunOptions(cache=settings.cache, other_modes=MODES, settings_hash=settings.hash())
     found = {}
     for folder in folders:
         with TemporaryDirectory(prefix="consilium-bench-") as out:
-            found[folder.name] = evaluate(folder, split, out, embedder=embedder, options=options)["modes"]
+            results = evaluate(folder, split, out, embedder=embedder, search=search, options=options)
+            found[folder.name] = results["modes"]
     return found
 
 
