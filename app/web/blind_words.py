@@ -44,7 +44,7 @@ class BlindWords:
 EN = BlindWords(
     title="Which answer is better?",
     lead="You will see a question and two answers to it. You are not told which system gave which answer, "
-    "and the sides change from question to question.",
+    "and which one comes first changes from question to question.",
     rules=(
         "Ask which answer you would rather act on: correct first, then complete, then short.",
         "The small numbers open the passage that an answer points to. Check what matters.",
@@ -83,7 +83,7 @@ EN = BlindWords(
 
 ZH = BlindWords(
     title="哪个回答更好？",
-    lead="每次给出一个问题和两个回答。页面不透露回答出自哪个系统，左右位置也会逐题变换。",
+    lead="每次给出一个问题和两个回答。页面不透露回答出自哪个系统，两者的先后也会逐题变换。",
     rules=(
         "想一想您更愿意依据哪个回答行事：首先看是否正确，其次看是否完整，最后看是否简洁。",
         "点击小号数字可打开回答所引的段落。重要的内容请核对原文。",
