@@ -171,17 +171,23 @@ def _right(
         or any(_equal(ours, form, turned) for forms in targets for form in forms)
     ] or list(found)
     if len(targets) == 1:
-        firsts = ((next((q for q in fresh if _comparable(q, form)), None), form) for form in targets[0])
-        judged = [_equal(first, form, turned) for first, form in firsts if first is not None]
+        judged = [_equal(kin[0], form, turned) for form in targets[0] if (kin := _kin(fresh, form))]
         either = (
             targets[0][-1].unit not in _DATES
         )  # what may be a year is one only where the answer has no other figure
         return any(judged if either else judged[:1])
+    kin = [ours for forms in targets for form in forms for ours in _kin(fresh, form)]
     pool: list[Quantity] = []
     for ours in fresh:
-        if any(_comparable(ours, form) for forms in targets for form in forms):
-            pool += [] if any(same_quantity(ours, other) for other in pool) else [ours]
+        if ours in kin and not any(same_quantity(ours, other) for other in pool):
+            pool.append(ours)
     return all(any(_equal(ours, form, turned) for ours in pool[: len(targets)] for form in forms) for forms in targets)
+
+
+def _kin(found: Sequence[Quantity], target: Quantity) -> list[Quantity]:
+    """Return the comparable figures; bare numbers may be money only where no figure of the answer has a currency."""
+    kin = [ours for ours in found if _comparable(ours, target)]
+    return [ours for ours in kin if ours.currency] or kin if target.currency else kin
 
 
 def _comparable(ours: Quantity, target: Quantity) -> bool:
