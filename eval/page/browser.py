@@ -105,7 +105,7 @@ def browser(rows: Sequence[Row], metrics: Iterable[str], main: str) -> str:
         )
         note = f'<p class="notice">{both(more)}</p>'
     return (
-        f"{note}{_controls(entries, metrics, main)}<noscript><p class='soft'>{both(only)}</p></noscript>"
+        f'{note}{_controls(entries, metrics, main)}<p class="soft" id="only">{both(only)}</p>'
         f'{_shown(main)}<div id="list">{plain}</div>{_PAGER}'
         f'<script type="application/json" id="data">{json_for_script({"main": main, "rows": entries})}</script>'
     )

@@ -12,7 +12,7 @@ from eval.page.words import Text
 
 Point = Mapping[str, Any]
 
-LEFT, RIGHT, TOP = 38.0, WIDTH - 14.0, 24.0
+LEFT, RIGHT, TOP = 38.0, WIDTH - 20.0, 24.0
 _BINS = 20
 
 

@@ -88,6 +88,7 @@
   }
 
   if (list) {
+    byId("only").hidden = true;
     byId("controls").hidden = false;
     document.querySelector(".pager").hidden = false;
     byId("controls").addEventListener("submit", function (event) { event.preventDefault(); });

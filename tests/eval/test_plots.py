@@ -154,7 +154,7 @@ def test_dots_of_groups_share_one_axis() -> None:
 def test_risk_grows_upward_and_its_area_is_named() -> None:
     rows = [{"coverage": 1.0, "risk": 0.4}, {"coverage": 0.0, "risk": 0.0}, {"coverage": 0.5, "risk": 0.2}]
     points = line_points(risk_coverage(rows, None, TITLE), "curve")
-    assert [x for x, _ in points] == [38, 192, 346]  # sorted by coverage, straight from edge to edge
+    assert [x for x, _ in points] == [38, 189, 340]  # sorted by coverage, straight from edge to edge
     ys = [y for _, y in points]
     assert ys == sorted(ys, reverse=True) and ys[0] - ys[1] == pytest.approx(ys[1] - ys[2], abs=0.11)
     assert area_under([(0, 0), (0.5, 0.2), (1, 0.4)]) == pytest.approx(0.2)
@@ -191,10 +191,10 @@ def test_recall_doubles_in_equal_steps() -> None:
 def test_roc_of_guessing_is_the_diagonal() -> None:
     drawing = roc([{"fpr": x / 4, "tpr": x / 4} for x in range(5)], None, TITLE)
     points = line_points(drawing, "curve")
-    assert [x for x, _ in points] == [38, 115, 192, 269, 346]
+    assert [x for x, _ in points] == [38, 113.5, 189, 264.5, 340]
     assert [y for _, y in points] == pytest.approx([214, 166.5, 119, 71.5, 24])
     (diagonal,) = attributes(drawing, "line", "ideal")
-    assert (diagonal["x1"], diagonal["y1"], diagonal["x2"], diagonal["y2"]) == ("38.0", "214.0", "346.0", "24.0")
+    assert (diagonal["x1"], diagonal["y1"], diagonal["x2"], diagonal["y2"]) == ("38.0", "214.0", "340.0", "24.0")
     assert any("area 0.500" in text for text in texts(drawing))
 
 
