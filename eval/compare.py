@@ -217,6 +217,8 @@ def _notes(a: _Run, b: _Run, shared: Sequence[str]) -> list[str]:
     failed = [int(run.results.get("errors") or 0) for run in (a, b)]
     if any(failed):
         notes.append(f"Failed examples, counted as no answer: {failed[0]} in A, {failed[1]} in B.")
+    for name, run in (("A", a), ("B", b)):
+        notes += [f"{name}: {note}" for note in run.results.get("notes") or () if " failed. " not in note]
     same = a.results.get("settings_hash") == b.results.get("settings_hash") and a.results.get("settings_hash")
     if same and a.results.get("git") == b.results.get("git"):
         notes.append("Both runs carry the same settings hash and commit.")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from eval.stamp import RunOptions, write_json
-from rag.errors import DocumentError, LockedError, UserError
+from rag.errors import DocumentError, LockedError, StoreError, UserError
 
 T = TypeVar("T")
 
@@ -51,6 +51,7 @@ def each(
     Raises:
         UserError: an id occurs twice, or `out` cannot be written to.
         LockedError: another process is at work in the folder.
+        StoreError: the disk refused a line; those before it are kept.
         DocumentError: a line of predictions.jsonl, other than a torn last one, is not what a run wrote.
     """
     ids = [id_of(item) for item in items]
@@ -72,8 +73,9 @@ def each(
                     done += 1
                     options.tell(what, done, len(items))
         except KeyboardInterrupt as stop:
-            resume = "The same command goes on from there." if all(key.values()) else "Nothing says it can be resumed."
-            raise KeyboardInterrupt(f"stopped: {done} of {len(items)} examples are kept in {path}. {resume}") from stop
+            raise KeyboardInterrupt(f"stopped: {_so_far(done, len(items), path, key)}") from stop
+        except OSError as error:  # of our own file: what work raises is kept above
+            raise StoreError(f"{path} cannot be written: {error}. {_so_far(done, len(items), path, key)}") from error
     return {name: kept[name] for name in ids}
 
 
@@ -88,6 +90,11 @@ def failed(rows: Sequence[Mapping[str, Any]], counted: str) -> dict[str, Any]:
         meaning = "Nothing was measured." if len(errors) == len(rows) else counted
         notes.append(f"{len(errors)} of {len(rows)} failed. {meaning} First: {errors[0]['id']}: {errors[0]['error']}")
     return {"errors": len(errors), "error_examples": errors[:20], "notes": notes}
+
+
+def _so_far(done: int, total: int, path: Path, key: Mapping[str, str]) -> str:
+    rest = "The same command goes on from there." if all(key.values()) else "Without a settings hash all starts anew."
+    return f"{done} of {total} examples are kept in {path}. {rest}"
 
 
 def _line(name: str, item: T, work: Callable[[T], dict[str, Any]]) -> str:

@@ -80,7 +80,11 @@ def test_the_table(pair: tuple[Path, Path]) -> None:
 
 
 def test_notes_say_what_a_reader_must_know(tmp_path: Path) -> None:
-    a = a_run(tmp_path / "a", A, errors=2)
+    own = [
+        "2 of 6 failed. They count as no answer.",
+        "1 questions occur in the training data of a model used: allowed.",
+    ]
+    a = a_run(tmp_path / "a", A, errors=2, notes=own)
     same = compare(a, a, resamples=100)
     assert same["metrics"]["rougeL"]["p_holm"] == 1
     assert [note for note in same["notes"] if "same settings" in note]
@@ -92,6 +96,7 @@ def test_notes_say_what_a_reader_must_know(tmp_path: Path) -> None:
         "2 ids stand for different questions in the two runs, first 'q0'",
         "1 examples that only A has, 1 that only B has",
         "Failed examples, counted as no answer: 2 in A, 0 in B",
+        "A: 1 questions occur in the training data",
     ):
         assert any(words in note for note in notes), words
     assert not compare(a, b, resamples=100)["same_dataset"]
@@ -148,13 +153,13 @@ def test_conditions_that_these_runs_cannot_answer(pair: tuple[Path, Path]) -> No
         failures(found, ["ece>0@0.05"])
 
 
-def test_a_comparison_is_written_and_no_run_written_over(tmp_path: Path) -> None:
-    pair, out = (a_run(tmp_path / "a", A), a_run(tmp_path / "b", B)), tmp_path / "out"
+def test_a_comparison_is_written_and_no_run_written_over(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
     for _ in range(2):  # a comparison may be made again in its folder
         found = compare(*pair, resamples=100, out=out)
     assert json.loads((out / "results.json").read_text(encoding="utf-8")) == found
     rows = [json.loads(line) for line in (out / "per_example.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert rows[3]["scores"] == {"rougeL": pytest.approx(-0.1), "numeric_accuracy": 0.0}
+    assert rows[3]["scores"] == {"rougeL": pytest.approx(-0.1), "numeric_accuracy": 0.0, "ece": None}
     assert rows[1]["b"]["question"] == "收入是多少？"
     assert "收入是多少" in (out / "report.html").read_text(encoding="utf-8")
     with pytest.raises(UserError, match="holds a run"):

@@ -9,7 +9,7 @@ import pytest
 
 from eval.resume import each
 from eval.stamp import RunOptions
-from rag.errors import DocumentError, LockedError, UserError
+from rag.errors import DocumentError, LockedError, StoreError, UserError
 
 KEY = {"dataset": "d", "settings_hash": "s"}
 ITEMS = ["one", "二", "three", "四", "five"]
@@ -86,6 +86,11 @@ def test_an_interruption_keeps_what_is_done_and_says_so(tmp_path: Path) -> None:
     assert [row["id"] for row in rows(tmp_path)] == ITEMS
 
 
+def test_without_a_settings_hash_the_words_promise_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt, match="Without a settings hash all starts anew"):
+        run(tmp_path, Work(stop="three"), key={"dataset": "d", "settings_hash": ""})
+
+
 def test_a_limit_does_not_make_another_run(tmp_path: Path) -> None:
     run(tmp_path, Work(), ITEMS[1:3])
     rest = Work()
@@ -138,6 +143,13 @@ def test_ids_that_occur_twice_and_folders_that_cannot_be(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot hold a run"):
         run(tmp_path / "file", Work())
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(KEY))
+    (tmp_path / "predictions.jsonl").symlink_to("/dev/full")
+    with pytest.raises(StoreError, match=r"cannot be written: .*No space left.* 0 of 5 examples are kept .* goes on"):
+        run(tmp_path, Work())
 
 
 def test_a_folder_has_one_run_at_a_time(tmp_path: Path) -> None:
