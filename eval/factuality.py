@@ -17,8 +17,9 @@ from eval.abstention import reliability
 from eval.dataset import Context, passages_of
 from eval.detection import DEFINITIONS, FEW, VERDICTS, figures, roc
 from eval.labelled import Labelled, Span, load_factuality, merged, overlap
+from eval.leakage import guard, guard_notes
 from eval.report import write_report
-from eval.resume import each
+from eval.resume import each, failed
 from eval.run import choose
 from eval.stamp import RunOptions, percentiles, stamp, write_json, write_lines
 from rag.language import sentence_spans
@@ -63,7 +64,7 @@ def evaluate_factuality(
 
     Raises:
         DocumentError: the file is not a labelled set.
-        UserError: `limit` is less than 1.
+        UserError: `limit` is less than 1; or a model in use was trained on a response (`eval.leakage`).
     """
     options = options or RunOptions()
     file, out = Path(file), Path(out)
@@ -81,6 +82,7 @@ def measure_set(
 ) -> dict[str, Any]:
     """Check examples that are read already; see `evaluate_factuality`."""
     chosen = choose(examples, limit)
+    memory = guard({example.id: example.response for example in chosen}, options, file=file)
     key = run_key(file, verifier, options)
     place = {example.group: at for at, example in reversed(list(enumerate(chosen)))}
     together = sorted(chosen, key=lambda example: place[example.group])  # a source is read once, then remembered
@@ -97,7 +99,8 @@ def measure_set(
     groups = len({example.group for example in chosen})
     drawn = "source" if groups >= FEW else "example"
     data = {"name": file.name, "hash": key["dataset"], "n": len(rows), "sources": groups, "resampled": drawn}
-    results = _summary(rows, options) | {"verifier": verifier.name, "dataset": data}
+    results = _summary(rows, options) | {"verifier": verifier.name, "dataset": data, "memorisation": memory}
+    results["notes"] += guard_notes(memory)
     public = [{name: value for name, value in row.items() if name not in _PRIVATE} for row in rows]
     write_lines(out / "per_example.jsonl", public)
     write_report(out / "report.html", results, public)
@@ -213,7 +216,6 @@ def _scores(row: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _summary(rows: Sequence[Mapping[str, Any]], options: RunOptions) -> dict[str, Any]:
-    errors = [{"id": row["id"], "error": row["error"]} for row in rows if row["error"]]
     metrics, told = figures(rows, options), [row for row in rows if not row["error"]]
     bins = reliability([row["score"] for row in told], [float(row["label"] == "faithful") for row in told])
     return {
@@ -225,8 +227,7 @@ def _summary(rows: Sequence[Mapping[str, Any]], options: RunOptions) -> dict[str
         "per_example": "per_example.jsonl",
         "predictions": "predictions.jsonl",
         "n": len(rows),
-        "errors": len(errors),
-        "error_examples": errors[:20],
+        **failed(rows, "They are left out of the figures."),
         "timings": {"seconds": percentiles([row["seconds"] for row in told])},
         "curves": {"roc": roc(rows), "reliability": bins},
         **stamp(options),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from eval.factuality import check, evaluate_factuality, score_of
+from eval.leakage import write_questions
 from eval.stamp import RunOptions
 from rag.errors import DocumentError, UserError
 from rag.language import sentence_spans
@@ -184,6 +186,7 @@ def test_a_verifier_that_raises_on_every_tenth(tmp_path: Path) -> None:
     results = evaluate_factuality(write(tmp_path / "s.jsonl", records()), out, verifier=fails, options=OPTIONS)
     assert results["errors"] == 4 and results["n"] == 40
     assert results["error_examples"][0]["error"] == "UserError: the judge is tired"
+    assert results["notes"][0].startswith("4 of 40 failed. They are left out of the figures.")
     assert results["metrics"]["balanced_accuracy"]["value"] == 1.0
     assert results["metrics"]["balanced_accuracy"]["n"] == 36
     told = lines(out / "per_example.jsonl")
@@ -229,6 +232,19 @@ def test_bad_input_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match=r"s\.jsonl:3"):
         evaluate_factuality(data, tmp_path / "out", verifier=ORACLE, options=OPTIONS)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_model_was_trained_on_is_not_measured(tmp_path: Path) -> None:
+    data = write(tmp_path / "s.jsonl", records(4))
+    write_questions(tmp_path / "seen.txt", [BAD[0]])
+    card = tmp_path / "card.json"
+    card.write_text(json.dumps({"training_data": [{"name": "claims", "questions": "seen.txt"}]}), encoding="utf-8")
+    options = replace(OPTIONS, cards=(card,))
+    with pytest.raises(UserError, match="1 of 4 questions occur in the training data 'claims'"):
+        evaluate_factuality(data, tmp_path / "out", verifier=ORACLE, options=options)
+    allowed = evaluate_factuality(data, tmp_path / "out", verifier=ORACLE, options=replace(options, allow_seen=True))
+    assert allowed["memorisation"]["seen_examples"] == ["r1"]
+    assert any("training data" in note for note in allowed["notes"])
 
 
 def test_the_score_of_a_response() -> None:
