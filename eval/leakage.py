@@ -202,4 +202,4 @@ def _sha256(path: Path) -> str:
 
 def questions_of(examples: Sequence[Any]) -> dict[str, str]:
     """Return {id: question} of examples of answers, or {id: text} of queries."""
-    return {one.id: getattr(one, "question", None) or one.text for one in examples}
+    return {one.id: one.question if hasattr(one, "question") else one.text for one in examples}

@@ -166,4 +166,5 @@ def test_questions_of_examples_and_queries() -> None:
     from eval.dataset import Example, Query
 
     assert questions_of([Example("a", "Why?", (), False)]) == {"a": "Why?"}
+    assert questions_of([Example("a", "", (), False)]) == {"a": ""}
     assert questions_of([Query("q", "为什么")]) == {"q": "为什么"}
