@@ -38,8 +38,8 @@ DEFINITIONS = {
     "chrf": "mean of sacrebleu sentence chrF2 / 100, best reference; over answerable questions, no answer = 0",
     "exact_match": "after SQuAD or CMRC normalisation; over answerable questions, no answer = 0",
     "token_f1": "after SQuAD or CMRC normalisation; over answerable questions, no answer = 0",
-    "numeric_accuracy": "first figure, or all of a list, with unit, scale and direction within 0.5 %; over answerable "
-    "questions for a number, and those whose reference is a figure alone",
+    "numeric_accuracy": "the first figure, or the one it ends with, or all of a list, with unit, scale and direction "
+    "within 0.5 %; over answerable questions for a number, and those whose reference is a figure alone",
     "faithfulness": "share of sentences the verifier calls supported; over given answers",
     "citation_precision": "ALCE: share of citations whose sentence is supported and that are needed for it or support "
     "it alone, no citation = 0; over given answers",

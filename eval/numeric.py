@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from eval.overlap import without_markers
+from rag.language import sentence_spans
 from rag.numbers import Quantity, find_quantities, find_scale, same_quantity
 
 REL_TOL = 0.005
@@ -51,13 +52,17 @@ def numeric_accuracy(
 ) -> float | None:
     """Return 1 where the answer's figure is the reference's, 0 where it is not, None where no reference has a figure.
 
-    The answer's figure is the first one of the reference's kind (share, date, money, measured, any) that the question
-    does not already name: a list of numbers with the right one somewhere in it is not right. It is compared with scale
-    and unit within `REL_TOL` (0.5 %; dates exactly): $1.5 billion = 1,500 million USD = 15亿美元, 1.5 million is wrong,
-    and so is a bare 1.5. A unit or currency that the reference leaves open agrees with any but a share. 12.5 % is 1,250
-    basis points, but neither 0.125 nor 12.5 percentage points. An unsigned figure may mean a negative reference ("fell
-    by 5 %") unless the text says that it rose; a printed minus sign must be right, and "fell by 5 %" is not +5 % unless
-    the question asks for a fall.
+    The answer's figure is the first one of the reference's kind (share, date, money, measured, any; a bare number is
+    money only beside no other) that the question does not already name, or, where an answer works it out, the last one
+    of a later sentence that is no table row: numbers with the right one somewhere among them are not right. On 320
+    model answers to FinanceBench judged by people (dev half) this has a balanced accuracy of 0.92, the first figure
+    alone 0.72; the rule was chosen there.
+
+    It is compared with scale and unit within `REL_TOL` (0.5 %; dates exactly): $1.5 billion = 1,500 million USD =
+    15亿美元, 1.5 million is wrong, and so is a bare 1.5. A unit or currency that the reference leaves open agrees with
+    any but a share. 12.5 % is 1,250 basis points, but neither 0.125 nor 12.5 percentage points. An unsigned figure may
+    mean a negative reference ("fell by 5 %") unless the text says that it rose; a printed minus sign must be right, and
+    "fell by 5 %" is not +5 % unless the question asks for a fall.
 
     A reference that is a list of figures ("73,260 and 57,768"; "费用：5元；税金：2元") is judged by all of them: as
     many different figures of the answer, from its first one on, must be these, in any order. In other references with
@@ -82,7 +87,8 @@ def numeric_accuracy(
     falls = bool(_ASKS_FALL.search(question))
     turned = {quantity.start: 0 if quantity.value < 0 else _direction(text, quantity, falls) for quantity in found}
     named = _quantities(question)
-    return float(any(_right(found, turned, targets, named) for targets in wanted))
+    fresh = [[q for q in found if not _named(q, named, targets, turned)] or found for targets in wanted]
+    return float(any(_right(text, ours, targets, turned) for ours, targets in zip(fresh, wanted, strict=True)))
 
 
 def is_figure(text: str) -> bool:
@@ -160,28 +166,37 @@ def _completed(quantity: Quantity, figure: Mapping[str, Any] | None) -> Quantity
     return replace(quantity, scale=int(figure.get("scale") or 1), unit=unit)
 
 
-def _right(
-    found: Sequence[Quantity], turned: Mapping[int, int], targets: Sequence[Forms], named: Sequence[Quantity]
-) -> bool:
-    """Tell whether the first figures of the answer that are comparable to the targets are the targets."""
-    fresh = [
-        ours
-        for ours in found
-        if not any(same_quantity(ours, other) for other in named)
-        or any(_equal(ours, form, turned) for forms in targets for form in forms)
-    ] or list(found)
+def _named(ours: Quantity, named: Sequence[Quantity], targets: Sequence[Forms], turned: Mapping[int, int]) -> bool:
+    """Tell whether a figure only repeats the question."""
+    repeats = any(same_quantity(ours, other) for other in named)
+    return repeats and not any(_equal(ours, form, turned) for forms in targets for form in forms)
+
+
+def _right(text: str, found: Sequence[Quantity], targets: Sequence[Forms], turned: Mapping[int, int]) -> bool:
+    """Tell whether the answer's figures that are comparable to the targets are the targets."""
     if len(targets) == 1:
-        judged = [_equal(kin[0], form, turned) for form in targets[0] if (kin := _kin(fresh, form))]
+        judged = [_states(text, kin, form, turned) for form in targets[0] if (kin := _kin(found, form))]
         either = (
             targets[0][-1].unit not in _DATES
         )  # what may be a year is one only where the answer has no other figure
         return any(judged if either else judged[:1])
-    kin = [ours for forms in targets for form in forms for ours in _kin(fresh, form)]
+    kin = [ours for forms in targets for form in forms for ours in _kin(found, form)]
     pool: list[Quantity] = []
-    for ours in fresh:
+    for ours in found:
         if ours in kin and not any(same_quantity(ours, other) for other in pool):
             pool.append(ours)
     return all(any(_equal(ours, form, turned) for ours in pool[: len(targets)] for form in forms) for forms in targets)
+
+
+def _states(text: str, kin: Sequence[Quantity], target: Quantity, turned: Mapping[int, int]) -> bool:
+    """Tell whether the first figure is the target, or the one that a later sentence ends with."""
+    if _equal(kin[0], target, turned):
+        return True
+    if not _equal(kin[-1], target, turned):
+        return False
+    spans = sentence_spans(text)
+    first, last = (next((s for s in spans if s[0] <= q.start < s[1]), (0, 0)) for q in (kin[0], kin[-1]))
+    return first != last and "|" not in text[slice(*last)]
 
 
 def _kin(found: Sequence[Quantity], target: Quantity) -> list[Quantity]:

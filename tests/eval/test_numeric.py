@@ -1,3 +1,7 @@
+import gzip
+import json
+from pathlib import Path
+
 import pytest
 
 from eval.numeric import is_figure, numeric_accuracy
@@ -52,6 +56,12 @@ RIGHT = [  # (answer, reference, options): worked by hand, value x scale in one 
     ("5 to 10 mg", "5-10 mg", {}),
     ("汇思太平洋(3.310)亏损扩大119.04%至434.8万港元", "434.8万港元", {}),  # a bare number beside money is none
     ("It was 0.", "0", {}),
+    (
+        "Cash was $7,616 million and debt $9,542 million.\nThe ratio is $7,616 million / $9,542 million = 0.80.",
+        "0.8",
+        {},
+    ),
+    ("流动资产为57亿元，流动负债为38亿元。流动比率 = 57 / 38 = 1.5。", "1.5", {}),  # worked out: what it ends with
 ]
 
 
@@ -88,6 +98,8 @@ WRONG = [
     ("Revenue decreased by 5%.", "5%", {"question": "What was the change in revenue?"}),
     ("Net income: (1,234)", "1,234", {}),
     ("Sales were 365,817 and 394,328 million.", "394,328", MILLION),
+    ("Sales rose. They were 365,817, then 394,328 million, then 1 million.", "394,328", MILLION),
+    ("| Sales | 365,817 |\n| Costs | 394,328 |", "394,328", {}),  # rows are no conclusion
     ("It was in 2020.", "2019", {}),  # 0.05 % off, and wrong
     ("2020年", "2019年", {}),
     ("In 2015 there were 3,100.", "2015", {"question": "How many patients were enrolled?"}),
@@ -139,3 +151,18 @@ def test_a_figure_alone(text: str) -> None:
 )
 def test_no_figure_alone(text: str) -> None:
     assert not is_figure(text)
+
+
+def test_it_agrees_with_people(shared_data: Path) -> None:
+    file = shared_data / "factuality" / "financebench_model_answers.jsonl.gz"
+    with gzip.open(file, "rt", encoding="utf-8") as stream:
+        records = [json.loads(line) for line in stream]
+    judged = [r for r in records if is_figure(r["reference"]) and r["label"] != "refusal"]
+    right: dict[str, list[float]] = {"correct": [], "incorrect": []}
+    for r in judged:
+        found = numeric_accuracy(r["response"], [r["reference"]], question=r["question"])
+        assert found is not None
+        right[r["label"]].append(found)
+    assert len(judged) > 200
+    assert sum(right["correct"]) / len(right["correct"]) > 0.85
+    assert sum(right["incorrect"]) / len(right["incorrect"]) < 0.15
