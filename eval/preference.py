@@ -63,15 +63,13 @@ def preference(folder: Path | str, *, options: RunOptions | None = None) -> dict
     for vote in votes:
         by_item.setdefault(vote.item, []).append(vote)
     rows = [_row(pair, key["left"], by_item[pair["item"]]) for pair in pairs if pair["item"] in by_item]
-    languages = sorted({str(row["language"]) for row in rows})
     results = {
         "kind": "preference",
         **{name: key.get(name) for name in ("a", "b", "dataset", "available", "identical", "unanswered")},
         "metrics": _measured(rows, options, key),
         **_tests([row["scores"]["preference"] for row in rows], options.seed),
-        "by_language": {
-            name: _measured([row for row in rows if str(row["language"]) == name], options) for name in languages
-        },
+        "by_language": _groups(rows, "language", options),
+        "by_domain": _groups(rows, "domain", options),
         "definitions": DEFINITIONS,
         "per_example": "per_example.jsonl",
         "n": len(rows),
@@ -190,6 +188,11 @@ def _measured(
     found["alpha"] = alpha(ordinal, "ordinal", **drawn)
     found["alpha_nominal"] = alpha([[v.count(name) for name in VERDICTS] for v in people], "nominal", **drawn)
     return found
+
+
+def _groups(rows: Sequence[Mapping[str, Any]], field: str, options: RunOptions) -> dict[str, Any]:
+    names = sorted({str(row[field]) for row in rows})
+    return {name: _measured([row for row in rows if str(row[field]) == name], options) for name in names}
 
 
 def _left(rows: Sequence[Mapping[str, Any]], options: RunOptions) -> dict[str, Any]:

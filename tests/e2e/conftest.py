@@ -75,7 +75,7 @@ def serve() -> Serve:
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A real Chromium; without one, or without the packages, the test is skipped with the reason."""
     if CHROMIUM is None:
