@@ -1,6 +1,8 @@
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eval.citation import CheckerJudge, citation_precision, citation_recall, support
 from rag.schema import Answer, Chunk, Citation, Claim, Document, Label, Passage, Verdict
@@ -78,6 +80,37 @@ def test_an_answer_is_the_mean_over_sentences_and_the_share_of_citations() -> No
     found = support(answer, NONE, TableJudge(table))
     assert citation_recall(found) == 2 / 4
     assert citation_precision(found) == 2 / 4  # 1 of sentence one, 3; not 2, not 4
+
+
+sets = st.sets(st.integers(1, 4), max_size=4)
+drawn = st.lists(st.tuples(sets, st.lists(sets.filter(bool), min_size=1, max_size=3)), min_size=1, max_size=4)
+
+
+@given(drawn)
+def test_the_figures_are_those_of_the_published_procedure(cases: list[tuple[set[int], list[set[int]]]]) -> None:
+    # the procedure of ALCE's evaluation: joint support first, then, with several citations, each alone and without it
+    supported = precise = total = 0
+    for cited, needed in cases:
+
+        def entails(ranks: set[int], needed: list[set[int]] = needed) -> bool:
+            return any(smallest <= ranks for smallest in needed)
+
+        total += len(cited)
+        if not cited or not entails(cited):
+            continue
+        supported += 1
+        if len(cited) == 1:
+            precise += 1
+            continue
+        for rank in cited:
+            irrelevant = not entails({rank}) and entails(cited - {rank})
+            precise += not irrelevant
+    sentences = [f"Sales fell in {2000 + i}." for i in range(len(cases))]
+    answer = answer_of(*((text, tuple(cited)) for text, (cited, _) in zip(sentences, cases, strict=True)))
+    judge = TableJudge({text: needed for text, (_, needed) in zip(sentences, cases, strict=True)})
+    found = support(answer, NONE, judge)
+    assert citation_recall(found) == supported / len(cases)
+    assert citation_precision(found) == (precise / total if total else 0)
 
 
 def test_a_claim_spares_the_judge_that_made_it() -> None:
