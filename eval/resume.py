@@ -36,7 +36,7 @@ def each(
     """Do the work of every item once, and return {id: {"id", …what work gave…, "error", "seconds"}} in order of items.
 
     An item whose work raises, or gives what is no JSON (NaN included), is kept as {"id", "error": "Type: words",
-    "seconds"}; the others go on. Ctrl-C is passed on, and says what is kept. The caller writes `out/results.json` last:
+    "seconds"}; the others go on. Ctrl-C is passed on, and what is kept is said (`options.warn`). The caller writes `out/results.json` last:
     that is what marks the run as finished.
 
     Args:
@@ -45,7 +45,7 @@ def each(
         work: from an item to what is kept of it, ready for JSON.
         id_of: of an item; ids are unique.
         key: names and hashes of all that the outcome depends on. Where one of them is empty, nothing is resumed.
-        options: progress.
+        options: progress, warn.
         what: word for the progress.
 
     Raises:
@@ -73,7 +73,9 @@ def each(
                     done += 1
                     options.tell(what, done, len(items))
         except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"stopped: {_so_far(done, len(items), path, key)}") from stop
+            words = f"stopped: {_so_far(done, len(items), path, key)}"
+            options.say(words)
+            raise KeyboardInterrupt(words) from stop
         except OSError as error:  # of our own file: what work raises is kept above
             raise StoreError(f"{path} cannot be written: {error}. {_so_far(done, len(items), path, key)}") from error
     return {name: kept[name] for name in ids}

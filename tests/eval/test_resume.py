@@ -77,8 +77,10 @@ def test_what_is_no_json_is_an_error_of_its_item(tmp_path: Path, given: dict) ->
 
 
 def test_an_interruption_keeps_what_is_done_and_says_so(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt, match=r"2 of 5 examples are kept .* The same command goes on"):
-        run(tmp_path, Work(stop="three"))
+    told: list[str] = []
+    with pytest.raises(KeyboardInterrupt, match=r"2 of 5 examples are kept .* The same command goes on") as stop:
+        run(tmp_path, Work(stop="three"), warn=told.append)
+    assert told == [str(stop.value)]
     rest = Work()
     found = run(tmp_path, rest)
     assert rest.seen == ITEMS[2:]
