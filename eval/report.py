@@ -139,7 +139,7 @@ def _warnings(results: Row) -> str:
     notes = [str(note) for note in results.get("notes") or () if not (count and str(note).startswith(f"{count} of "))]
     made = [f'<p class="notice">{escape(note)}</p>' for note in notes]
     if count:
-        first = next(iter(results.get("error_examples") or ()), {})
+        first: Row = next(iter(results.get("error_examples") or ()), {})
         told = f" {first.get('id')}: {first.get('error')}" if first else ""
         words = Text(
             f"{count} failed.{' First:' if told else ''}{told}", f"{count} 条出错。{'首条：' if told else ''}{told}"

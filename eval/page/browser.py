@@ -74,7 +74,7 @@ def embedded(rows: Sequence[Row], main: str) -> list[dict[str, Any]]:
             "f": facets_of(row),
             "m": scores,
         }
-        left -= len(json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace"))
+        left -= len(json_for_script(entry).encode("utf-8", "replace"))
         if left < 0 and made:
             break
         made.append(entry)
@@ -122,7 +122,7 @@ def _shown(main: str) -> str:
 def json_for_script(value: object) -> str:
     """Return JSON that cannot end the script element it stands in, nor start another."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
+    for sign in "<\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
 

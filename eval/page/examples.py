@@ -82,6 +82,8 @@ def _tags(row: Row, varying: Container[str]) -> str:
         made.append(_tag(DECLINED))
     if row.get("answerable") is False:
         made.append(_tag(Text("no answer exists", "无答案")))
+    if row.get("seen_in_training"):
+        made.append(_tag(Text("seen in training", "训练时见过"), "bad"))
     labels = [str(claim.get("label")) for claim in row.get("claims") or () if isinstance(claim, Mapping)]
     for label, sign in (("contradicted", "✗"), ("not_enough_info", "?")):
         if count := labels.count(label):
@@ -223,11 +225,19 @@ def _foot(row: Row) -> str:
         facts.append((Text("time", "用时"), f"{float(row['seconds']):.2f} s"))
     tokens = row.get("tokens")
     if tokens:
-        facts.append((Text("tokens", "词元"), escape(pairs(tokens) if isinstance(tokens, Mapping) else str(tokens))))
+        facts.append((Text("tokens", "词元"), both(_tokens(tokens))))
     for key, name in (("model", Text("answered by", "作答者")), ("verifier", Text("checked by", "核对者"))):
         if row.get(key):
             facts.append((name, escape(str(row[key]))))
     return _block(Text("scores", "得分"), f'<p class="chips">{chips}</p>' if chips else "") + definitions(facts)
+
+
+def _tokens(tokens: object) -> Text | str:
+    if not isinstance(tokens, Mapping):
+        return str(tokens)
+    named_zh = {"answer": "回答", "passages": "段落"}
+    chinese = {named_zh.get(str(key), str(key)): value for key, value in tokens.items()}
+    return Text(pairs(tokens), pairs(chinese).replace(", ", "，"))
 
 
 def _cut(text: str, size: int) -> str:

@@ -33,9 +33,10 @@ _FAMILIES: dict[Text, tuple[str, ...]] = {
     Text("Knowing when not to answer", "该不答时能否不答"): (
         *("answered", "abstention_recall", "abstention_precision"),
     ),
-    Text("Finding the right passages", "能否找到相关段落"): ("ndcg", "recall", "mrr", "precision", "map"),
+    Text("Finding the right passages", "能否找到相关段落"): ("ndcg@", "recall@", "mrr@", "precision@", "map"),
     Text("Telling faithful from hallucinated", "分辨忠实与编造"): (
-        *("balanced_accuracy", "balanced_accuracy_fitted", "auroc", "f1", "span_f1"),
+        *("balanced_accuracy", "balanced_accuracy_fitted", "auroc", "accuracy", "f1", "precision", "recall"),
+        *("specificity", "span_f1", "span_f1_mean", "verdict_accuracy", "verdict_macro_f1"),
     ),
     Text("Trust in its confidence", "置信度是否可靠"): ("aurc", "risk@0.8", "ece", "brier"),
 }
@@ -115,12 +116,17 @@ def families(metrics: Mapping[str, Row]) -> dict[Text, list[str]]:
     """Return the metrics of a run by what they tell about; those nobody knows come last."""
     made: dict[Text, list[str]] = {}
     for title, known in _FAMILIES.items():
-        order = {name: index for index, name in enumerate(known)}
-        found = [name for name in metrics if name in order or name.partition("@")[0] in order]
+        found = [name for name in metrics if _family_name(name, known) in known]
         if found:
-            made[title] = sorted(found, key=lambda name: order.get(name, order.get(name.partition("@")[0], 0)))
+            made[title] = sorted(found, key=lambda name: known.index(_family_name(name, known)))
     rest = [name for name in metrics if all(name not in names for names in made.values())]
     return made | ({_OTHERS: rest} if rest else {})
+
+
+def _family_name(name: str, known: Sequence[str]) -> str:
+    """Return what a family calls a metric: ndcg@10 is "ndcg@"."""
+    base, at, _ = name.partition("@")
+    return name if name in known else base + at
 
 
 def headline(kind: str, metrics: Mapping[str, Row]) -> list[str]:

@@ -188,6 +188,8 @@ def stamp_list(results: Mapping[str, Any]) -> str:
         Text("settings", "设置"): results.get("settings_hash"),
         Text("answered by", "作答者"): ", ".join(map(str, results.get("models") or ())),
         Text("checked by", "核对者"): results.get("verifier") or ", ".join(map(str, results.get("verifiers") or ())),
+        Text("tokens", "词元"): pairs(results.get("tokens") or {}),
+        Text("seen in training", "训练时见过"): pairs(results.get("memorisation") or {}),
         Text("data", "数据"): pairs(results.get("dataset") or {}),
         Text("hardware", "硬件"): results.get("hardware"),
         Text("libraries", "程序库"): versions,

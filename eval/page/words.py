@@ -200,5 +200,14 @@ METRICS = {
         "忠实者得分高于编造者的概率。",
     ),
     "f1": _m("F1, hallucinated", "编造类 F1", "Catching hallucinations without false alarms.", "找出编造而不误报。"),
+    "span_f1_mean": _m(
+        "Span F1, mean", "片段 F1（逐条平均）", "Span F1 of each response, averaged.", "逐条片段 F1 的平均。"
+    ),
+    "verdict_accuracy": _m(
+        "Verdicts right", "三类判断正确率", "Right among the three verdicts.", "三类判断中正确的比例。"
+    ),
+    "verdict_macro_f1": _m(
+        "Verdicts, macro F1", "三类判断宏 F1", "F1 of the three verdicts, counted alike.", "三类判断 F1 的平均。"
+    ),
     "span_f1": _m("Span F1", "片段 F1", "Overlap with the spans people marked.", "与人工标注片段的重合度。"),
 }

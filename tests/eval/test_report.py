@@ -17,6 +17,7 @@ import pytest
 from eval.page import browser as examples_browser
 from eval.page.browser import embedded, json_for_script, worst_first
 from eval.page.examples import example_html, facets_of
+from eval.page.figures import families
 from eval.page.overlay import Layer, claim_layers, claim_notes, human_layers, overlay
 from eval.page.words import METRICS, metric, named
 from eval.report import PARTS, render, write_report
@@ -342,8 +343,18 @@ def test_worst_come_first_and_what_is_left_out_is_told(monkeypatch: pytest.Monke
 def test_json_in_the_page_ends_no_script() -> None:
     value = {"text": "</script><!-- <script> & \u2028\u2029 中文"}
     text = json_for_script(value)
-    assert not set("<>&\u2028\u2029") & set(text)
+    assert not set("<\u2028\u2029") & set(text)
     assert json.loads(text) == value
+
+
+def test_metrics_stand_with_their_kind() -> None:
+    names = ("recall@100", "ndcg@10", "recall@5", "map")
+    (found,) = families(dict.fromkeys(names, EST)).values()
+    assert found == ["ndcg@10", "recall@100", "recall@5", "map"]
+    (checked,) = families(dict.fromkeys(("recall", "precision", "auroc"), EST)).values()
+    assert checked == ["auroc", "precision", "recall"]
+    titles = [title.en for title in families(dict.fromkeys(("unheard", "risk@0.8", "bleu"), EST))]
+    assert titles == ["Likeness to the reference", "Trust in its confidence", "Other figures"]
 
 
 def test_filters_of_an_example() -> None:
