@@ -36,8 +36,8 @@ def each(
     """Do the work of every item once, and return {id: {"id", …what work gave…, "error", "seconds"}} in order of items.
 
     An item whose work raises, or gives what is no JSON (NaN included), is kept as {"id", "error": "Type: words",
-    "seconds"}; the others go on. Ctrl-C is passed on, and what is kept is said (`options.warn`). The caller writes `out/results.json` last:
-    that is what marks the run as finished.
+    "seconds"}; the others go on. Ctrl-C is passed on, and what is kept is said (`options.warn`). The caller writes
+    `out/results.json` last: that is what marks the run as finished.
 
     Args:
         out: folder of the run; one process at a time.
