@@ -66,6 +66,9 @@ class Columns:
     last: Flags
 
 
+Measure = Callable[[Columns, Floats], float | None]
+
+
 def columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
     """Return the columns of per-example rows, none of them failed; at least one."""
     score = np.array([row["score"] for row in rows], dtype=np.float64)
@@ -259,7 +262,7 @@ def _cumulative(data: Columns, weights: Floats) -> tuple[Floats, Floats]:
     return bad.cumsum()[data.last], (ranked - bad).cumsum()[data.last]
 
 
-MEASURES: Mapping[str, Callable[[Columns, Floats], float | None]] = {
+MEASURES: Mapping[str, Measure] = {
     "balanced_accuracy": balanced_accuracy,
     "balanced_accuracy_fitted": balanced_accuracy_fitted,
     "auroc": auroc,

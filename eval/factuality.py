@@ -101,9 +101,8 @@ def measure_set(
     data = {"name": file.name, "hash": key["dataset"], "n": len(rows), "sources": groups, "resampled": drawn}
     results = _summary(rows, options) | {"verifier": verifier.name, "dataset": data, "memorisation": memory}
     results["notes"] += guard_notes(memory)
-    public = [{name: value for name, value in row.items() if name not in _PRIVATE} for row in rows]
-    write_lines(out / "per_example.jsonl", public)
-    write_report(out / "report.html", results, public)
+    write_lines(out / "per_example.jsonl", rows)
+    write_report(out / "report.html", results, rows)
     write_json(out / "results.json", results)
     return results
 
@@ -155,9 +154,6 @@ def _claims(verdict: Verdict) -> list[dict[str, Any]]:
         {"start": c.start, "end": c.end, "label": c.label, "confidence": c.confidence, "ranks": list(c.ranks)}
         for c in verdict.claims
     ]
-
-
-_PRIVATE = ("group", "span_counts")
 
 
 def _row(example: Labelled, kept: Mapping[str, Any]) -> dict[str, Any]:

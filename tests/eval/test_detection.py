@@ -10,6 +10,7 @@ import pytest
 from eval import detection
 from eval.abstention import reliability
 from eval.detection import clustered, columns, figures, roc
+from eval.paired import differences
 from eval.stamp import RunOptions
 
 OPTIONS = RunOptions(resamples=100, seed=3)
@@ -182,3 +183,27 @@ def test_curves() -> None:
 def test_an_undefined_draw_is_left_out() -> None:
     found = clustered(lambda _, weights: math.nan if weights[0] else 1.0, None, [str(i) for i in range(12)], OPTIONS)
     assert found["value"] is None
+
+
+def test_two_runs_over_the_same_examples() -> None:
+    """The difference of two noisy detectors is surer than each of them: what is hard for both cancels out."""
+    draw = np.random.default_rng(4)
+    bad = draw.random(200) < 0.5
+    shared = np.where(bad, 0.35, 0.65) + draw.normal(0, 0.2, 200)
+    noise = draw.normal(0, 0.02, 200)
+    runs = []
+    for shift in (noise, np.where(bad, -0.05, 0.05)):
+        scores = np.clip(shared + shift, 0, 1)
+        pairs = enumerate(zip(bad, scores, strict=True))
+        runs.append([row("hallucinated" if b else "faithful", float(s), id=i, group=str(i)) for i, (b, s) in pairs])
+    found = differences(runs[0], runs[1][::-1], OPTIONS)
+    alone = [figures(rows, OPTIONS) for rows in runs]
+    for name in ("auroc", "balanced_accuracy", "f1", "ece"):
+        assert found[name]["a"] == pytest.approx(alone[0][name]["value"])
+        assert found[name]["difference"] == pytest.approx(alone[1][name]["value"] - alone[0][name]["value"])
+    assert found["auroc"]["low"] > 0
+    assert found["auroc"]["high"] - found["auroc"]["low"] < alone[0]["auroc"]["high"] - alone[0]["auroc"]["low"]
+    same = differences(runs[0], runs[0], OPTIONS)["auroc"]
+    assert same["difference"] == same["low"] == same["high"] == 0.0
+    failed = [r | {"error": "x", "score": None} for r in runs[1]]
+    assert differences(runs[0], failed, OPTIONS)["auroc"]["n"] == 0
