@@ -142,7 +142,8 @@ def according(page: Page, question: str, part: str = "") -> str:
 def decapitalised(page: Page, text: str) -> str:
     """Return text fit for the middle of a sentence: "Net sales" -> "net sales"; names and acronyms stay.
 
-    A word by itself may be a name ("Verizon 2022"): it is written small where the document does so too.
+    A word by itself may be a name ("Verizon 2022"): it is written small where the document does so too, or where it
+    ends as common nouns do ("Contraindications").
     """
     head, *rest = text.split(" ")
     if rest and _COMMON.fullmatch(head):
@@ -151,6 +152,8 @@ def decapitalised(page: Page, text: str) -> str:
         return text
     if any(word[:1].isupper() and not _SMALL.fullmatch(word) for word in rest):
         return text
+    if not rest and re.fullmatch(r".*(?:[^ius]s|tion|ment|ity)", head):
+        return text.lower()
     beside = any(re.fullmatch(r"[a-z]{3,}[,)]?", word) for word in rest)
     known = beside or re.search(rf"\b{re.escape(head.strip(',').lower())}\b", page.document.text)
     return f"{text[0].lower()}{text[1:]}" if known else text

@@ -75,25 +75,29 @@ _WH: Final = re.compile(
 def drafts(page: Page) -> Iterator[Draft]:
     """Yield questions from the prose of a document."""
     for chunk in page.chunks:
-        if chunk.kind != "prose":
-            continue
-        lines = [line.strip() for line in chunk.text.split("\n") if line.strip()]
-        heading = _heading(page, chunk, lines)
-        if heading and page.named and not _GENERIC.fullmatch(heading) and heading not in page.document.title:
-            yield from _section(page, chunk, heading, lines[1:])
-        under = " ".join((*chunk.headings, heading))
-        for line in lines[1:] if heading else lines:
-            for start, end in sentence_spans(line, page.language):
-                made = _sentence(page, chunk, line[start:end].strip(), under)
-                if made is not None:
-                    yield made
+        if chunk.kind == "prose":
+            yield from _of_chunk(page, chunk)
 
 
-def _heading(page: Page, chunk: Chunk, lines: list[str]) -> str:
-    """Return the heading a chunk begins with, "" where it begins with text."""
-    first = lines[0] if lines else ""
-    plain = first and len(first) <= 60 and not re.search(r"[.。;；:：,，!！?？]$|^\d+[.、)]|^[-•·]", first)
-    return first if plain and len(lines) > 1 and first != page.document.title else ""
+def _of_chunk(page: Page, chunk: Chunk) -> Iterator[Draft]:
+    lines = [line.strip() for line in chunk.text.split("\n") if line.strip()]
+    lines = lines[1:] if lines and lines[0] == page.document.title else lines
+    heading = _heading(lines)
+    lines = lines[1:] if heading else lines
+    if heading and page.named and not _GENERIC.fullmatch(heading) and heading not in page.document.title:
+        yield from _section(page, chunk, heading, lines)
+    under = " ".join((*chunk.headings, heading))
+    for line in lines:
+        spans = sentence_spans(line, page.language)
+        made = (_sentence(page, chunk, line[start:end].strip(), under) for start, end in spans)
+        yield from (one for one in made if one is not None)
+
+
+def _heading(lines: list[str]) -> str:
+    """Return the heading the lines of a chunk begin with, "" where they begin with text."""
+    first = lines[0] if len(lines) > 1 else ""
+    plain = len(first) <= 60 and not re.search(r"[.。;；:：,，!！?？]$|^\d+[.、)]|^[-•·]", first)
+    return first if plain else ""
 
 
 def _section(page: Page, chunk: Chunk, heading: str, lines: list[str]) -> Iterator[Draft]:

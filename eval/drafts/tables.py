@@ -47,19 +47,20 @@ _IN_BRACKETS: Final = re.compile(r"[（(]([^（）()]{1,14})[）)]$")
 def drafts(page: Page) -> Iterator[Draft]:
     """Yield questions from every table of a document that a question can name."""
     for table in page.document.tables:
-        if len(table.caption) > 90 or not page.named:
-            continue
-        lines = table.rows[table.header_rows :]
-        times = Counter(row[0].text for row in lines)
-        for row in lines:
-            label = _label(page, table, row) if times[row[0].text] == 1 else ""
-            if not label:
-                continue
-            for column, cell in enumerate(row[1:], 1):
-                periodic = column < len(table.periods) and table.periods[column] and cell.value is not None
-                made = _figure(page, table, label, cell) if periodic else _entry(page, table, row, label, column)
-                if made is not None:
-                    yield made
+        if len(table.caption) <= 90 and page.named:
+            yield from _of_table(page, table)
+
+
+def _of_table(page: Page, table: Table) -> Iterator[Draft]:
+    lines = table.rows[table.header_rows :]
+    times = Counter(row[0].text for row in lines)
+    named = [(_label(page, table, row), row) for row in lines if times[row[0].text] == 1]
+    for label, row in ((label, row) for label, row in named if label):
+        for column, cell in enumerate(row[1:], 1):
+            periodic = column < len(table.periods) and table.periods[column] and cell.value is not None
+            made = _figure(page, table, label, cell) if periodic else _entry(page, table, row, label, column)
+            if made is not None:
+                yield made
 
 
 def spoken(cell: Cell, zh: bool, rate: bool = True) -> str:

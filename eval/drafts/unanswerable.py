@@ -66,8 +66,9 @@ def _exchanged(page: Page, one: Draft, everything: str, chance: random.Random, *
     language = page.language
     year = re.search(r"\d{4}", one.period)
     if one.subject and one.kind == "table" and not (by_period and year):
-        other = _absent(_COMPANIES[language], everything, chance)
-        return one.question.replace(one.subject, other, 1) if other else ""
+        other, label = _absent(_COMPANIES[language], everything, chance), one.question.replace(one.subject, "")
+        named = one.subject.split(" ")[0].strip(",.") in label
+        return one.question.replace(one.subject, other, 1) if other and not named else ""
     if year and one.kind == "table":
         earlier = str(int(year.group()) - _SHIFT - chance.randrange(5))
         plain = re.sub(r"as of [A-Z][a-z]+ \d+, ", "at the end of ", one.question)
@@ -96,7 +97,7 @@ def _of_another_drug(page: Page, one: Draft, everything: str, chance: random.Ran
             if page.zh
             else f"What do the documents say about {other} and {noun}?"
         )
-    return f"{other}用于{label}时，{noun}是多少？" if page.zh else f"What is the {noun} of {other} for {label}?"
+    return f"{other}用于{label}，{noun}是多少？" if page.zh else f"What is the {noun} of {other} for {label}?"
 
 
 def _absent(names: str, everything: str, chance: random.Random) -> str:
