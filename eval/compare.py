@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from eval.bootstrap import RESAMPLES, difference
+from eval.gate import failures
 from eval.lines import load_json, objects, shown
+from eval.paired import differences
 from eval.report import write_report
 from eval.significance import FLIPS, holm, permutation_p
 from eval.stamp import RunOptions, stamp, write_json, write_lines
 from rag.errors import DocumentError, UserError
 
+__all__ = ["compare", "comparison_table", "failures"]
+
 MAIN = {
     "retrieval": ("ndcg@10", "recall@100"),
     "answers": ("rougeL", "token_f1", "numeric_accuracy", "faithfulness", "citation_recall"),
-    "factuality": ("accuracy",),
+    "factuality": ("accuracy", "span_f1_mean"),
 }
 """Metrics of a kind whose largest changes are listed; of another kind, or where a run lacks them: its first metric."""
 
@@ -33,12 +36,6 @@ DEFINITIONS = {
     "p_holm": "p_permutation corrected for the number of metrics (Holm, 1979); this one decides",
     "wins, losses, ties": "examples on which B is better, worse, the same; one_sided: in one run alone it applies",
 }
-
-_CONDITION = re.compile(
-    r"\s*(?P<metric>[^\s<>=]+?)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)"
-    r"(?:\s*@\s*(?P<level>0?\.\d+))?\s*",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +62,9 @@ def compare(
 ) -> dict[str, Any]:
     """Return the differences B - A over the examples both runs share, by metric: see `DEFINITIONS` for the fields.
 
-    A metric that is a figure of the whole set (an area, a calibration error: no example has a score of its own) has
-    its difference alone, and that only where both runs hold the same examples: no interval, no p, no wins. `changes`
-    lists the examples that moved most, `notes` what a reader must know (other data, other seeds, failed examples).
+    A figure of the whole set (an area, a calibration error: no example has a score of its own) has its difference, and
+    that only where both runs hold the same examples; no p, no wins, and an interval only in kind "factuality".
+    `changes` lists the examples that moved most, `notes` what a reader must know (other data, failed examples).
 
     Args:
         run_a: folder of a run, or the `results.json` in it.
@@ -90,6 +87,7 @@ def compare(
         raise UserError(f"{run_a} and {run_b} share no metric: they are of kind {kinds}. Compare runs of one kind.")
     options = RunOptions(seed=seed, resamples=resamples)
     metrics = {name: _compared(name, a, b, shared, options) for name in names}
+    _sharpen(metrics, a, b, options)
     corrected = holm({name: row["p_permutation"] for name, row in metrics.items()})
     for name, row in metrics.items():
         row["p_holm"] = corrected[name]
@@ -117,19 +115,6 @@ def compare(
     return found
 
 
-def failures(comparison: Mapping[str, Any], conditions: Sequence[str]) -> list[str]:
-    """Return words for every condition that holds, such as "rougeL<-0.01": METRIC, one of < <= > >=, NUMBER.
-
-    A condition speaks of the difference B - A. "rougeL<-0.01@0.05" holds only where p_holm is below 0.05 as well. A
-    metric without a value in one of the runs counts as a failure: what cannot be judged does not pass.
-
-    Raises:
-        UserError: a condition is not in that form, or names a metric the runs do not share, or asks for the p of a
-            figure that has none.
-    """
-    return [told for condition in conditions if (told := _failure(comparison["metrics"], condition))]
-
-
 def comparison_table(comparison: Mapping[str, Any]) -> str:
     """Return the comparison as a Markdown table, four decimals, with its notes below."""
     lines = [
@@ -148,30 +133,6 @@ def comparison_table(comparison: Mapping[str, Any]) -> str:
 
 def _digits(value: float | None, form: str = ".4f") -> str:
     return "–" if value is None else format(value, form)
-
-
-def _failure(metrics: Mapping[str, Mapping[str, Any]], condition: str) -> str | None:
-    match = _CONDITION.fullmatch(condition)
-    if match is None:
-        raise UserError(
-            f"{condition!r} is no condition. Write METRIC, one of < <= > >=, and a number for the difference B - A, "
-            "such as 'rougeL<-0.01'; with '@0.05' behind it, it holds only where Holm's p is below 0.05."
-        )
-    name, sign, bound, level = match["metric"], match["sign"], float(match["bound"]), match["level"]
-    if name not in metrics:
-        raise UserError(f"{condition!r}: these runs share no metric {name!r}. They share: {', '.join(metrics)}.")
-    row = metrics[name]
-    if row["difference"] is None:
-        return f"{condition}: {name} has no value in one of the runs, so that the condition cannot be judged"
-    gap = round(row["difference"], 12)
-    holds = {"<": gap < bound, "<=": gap <= bound, ">": gap > bound, ">=": gap >= bound}[sign]
-    if level is None:
-        return f"{condition}: the difference of {name} is {gap:+.4f}" if holds else None
-    if row["p_holm"] is None:
-        raise UserError(f"{condition!r}: {name} is a figure of the whole set and has no p. Leave out '@{level}'.")
-    significant = row["p_holm"] < float(level)
-    told = f"{condition}: the difference of {name} is {gap:+.4f} (Holm's p {row['p_holm']:.4f})"
-    return told if holds and significant else None
 
 
 def _compared(name: str, a: _Run, b: _Run, shared: Sequence[str], options: RunOptions) -> dict[str, Any]:
@@ -196,6 +157,20 @@ def _of_the_set(name: str, a: _Run, b: _Run) -> dict[str, Any]:
     gap = second - first if known else None
     none = dict.fromkeys(("low", "high", "p", "p_permutation", "wins", "losses", "ties", "one_sided"))
     return {"a": first, "b": second, "difference": gap, "value": gap, "n": len(a.rows.keys() & b.rows.keys()), **none}
+
+
+def _sharpen(metrics: Mapping[str, dict[str, Any]], a: _Run, b: _Run, options: RunOptions) -> None:
+    """Put in the figures of the whole set, drawn together, with intervals, where the kind of run has them."""
+    whole = [name for name in metrics if not (a.scored(name) and b.scored(name))]
+    if not whole or {run.results.get("kind") for run in (a, b)} != {"factuality"}:
+        return
+    try:
+        found = differences(list(a.rows.values()), list(b.rows.values()), options)
+    except KeyError:  # rows of an older run lack what that needs
+        return
+    for name in whole:
+        if name in found:
+            metrics[name].update(found[name], value=found[name]["difference"])
 
 
 def _notes(a: _Run, b: _Run, shared: Sequence[str]) -> list[str]:
@@ -224,7 +199,7 @@ def _notes(a: _Run, b: _Run, shared: Sequence[str]) -> list[str]:
         notes.append("Both runs carry the same settings hash and commit.")
     whole = [name for name in a.results["metrics"] if name in b.results["metrics"] and not a.scored(name)]
     if whole:
-        notes.append(f"Figures of the whole set, without interval and p: {', '.join(whole)}.")
+        notes.append(f"Figures of the whole set, without p and wins: {', '.join(whole)}.")
     return notes
 
 

@@ -58,9 +58,38 @@ def test_a_figure_of_the_whole_set_has_its_difference_alone(pair: tuple[Path, Pa
     row = found["metrics"]["ece"]
     assert row["difference"] == pytest.approx(0.3)
     assert all(row[name] is None for name in ("low", "high", "p", "p_permutation", "p_holm", "wins"))
-    assert "Figures of the whole set, without interval and p: ece." in found["notes"]
+    assert "Figures of the whole set, without p and wins: ece." in found["notes"]
     fewer = a_run(tmp_path / "c", {name: column[:4] for name, column in B.items()}, whole={"ece": 0.5})
     assert compare(pair[0], fewer, resamples=100)["metrics"]["ece"]["difference"] is None
+
+
+def detection(folder: Path, called: str) -> Path:
+    """A run over six labelled responses; `called` says h or f of each."""
+    rows = []
+    for at, (truth, said) in enumerate(zip("hhhfff", called, strict=True)):
+        bad, caught = truth == "h", said == "h"
+        label, predicted = ("hallucinated" if one else "faithful" for one in (bad, caught))
+        row = {"id": f"r{at}", "label": label, "predicted": predicted, "score": 0.2 if caught else 0.8, "error": None}
+        row |= {"group": str(at), "gold": None, "verdict": None, "span_counts": None}
+        rows.append(row | {"scores": {"accuracy": float(bad == caught)}})
+    folder.mkdir()
+    (folder / "per_example.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    metrics = {name: {"value": 0.1} for name in ("accuracy", "balanced_accuracy", "auroc")}
+    results = {"kind": "factuality", "metrics": metrics, "per_example": "per_example.jsonl", "dataset": {"hash": "d"}}
+    (folder / "results.json").write_text(json.dumps(results))
+    return folder
+
+
+def test_verifiers_are_compared_by_figures_of_the_whole_set_with_intervals(tmp_path: Path) -> None:
+    found = compare(detection(tmp_path / "a", "hffffh"), detection(tmp_path / "b", "hhffff"), resamples=200)
+    row = found["metrics"]["balanced_accuracy"]
+    assert (row["a"], row["b"]) == (pytest.approx((1 / 3 + 2 / 3) / 2), pytest.approx((2 / 3 + 1) / 2))
+    assert row["value"] == row["difference"] == pytest.approx(1 / 3)
+    assert row["low"] <= 1 / 3 <= row["high"]
+    assert row["p_holm"] is None
+    assert found["metrics"]["accuracy"]["wins"] == 2
+    assert found["metrics"]["accuracy"]["p_holm"] == found["metrics"]["accuracy"]["p_permutation"] == 0.5
+    assert "| +0.3333 | " in comparison_table(found).split("\n")[3]
 
 
 def test_the_largest_changes_come_first(pair: tuple[Path, Path]) -> None:
