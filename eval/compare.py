@@ -53,12 +53,7 @@ class _Run:
 
 
 def compare(
-    run_a: Path | str,
-    run_b: Path | str,
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    out: Path | str | None = None,
+    run_a: Path | str, run_b: Path | str, *, seed: int = 0, resamples: int = RESAMPLES, out: Path | str | None = None
 ) -> dict[str, Any]:
     """Return the differences B - A over the examples both runs share, by metric: see `DEFINITIONS` for the fields.
 
