@@ -36,7 +36,7 @@ _FELL, _ROSE = (re.compile(f"(?:{words}){_LINKS}", re.I) for words in (_FALLING,
 _ASKS_FALL = re.compile(r"\b(?:f[ae]ll|de(?:creas|clin)|drop|reduc|los[st]|less|lower|down)|[降减跌亏]", re.I)
 _ASKS_DATE = re.compile(r"\b(?:years?|when|dates?|periods?|fiscal)\b|年|何时|日期|时候|时间", re.I)
 _BETWEEN = re.compile(  # what stands between the figures of a list; a label may stand before the next one
-    r"[\s。.)]*(?:[,;、，；&/\n–~～-]|\b(?:and|to|or)\b|[和与及至到或])\s*(?:[^\d,;，；。]{1,20}[:：]\s*)?[(\s]*"
+    r"[\s。.)]*(?:[,;、，；&/\n–~～-]|\b(?:and|to)\b|[和与及至到])\s*(?:[^\d,;，；。]{1,20}[:：]\s*)?[(\s]*"
 )
 _AROUND = re.compile(r"\s*(?:about|approximately|around|nearly|some|over|约|大约|近|超过)?\s*[(（]?\s*", re.I)
 _BEHIND = re.compile(r"\s*[^\W\d]{0,2}\s*[)）.。;；]*\s*")
@@ -60,9 +60,10 @@ def numeric_accuracy(
 
     It is compared with scale and unit within `REL_TOL` (0.5 %; dates exactly): $1.5 billion = 1,500 million USD =
     15亿美元, 1.5 million is wrong, and so is a bare 1.5. A unit or currency that the reference leaves open agrees with
-    any but a share. 12.5 % is 1,250 basis points, but neither 0.125 nor 12.5 percentage points. An unsigned figure may
-    mean a negative reference ("fell by 5 %") unless the text says that it rose; a printed minus sign must be right, and
-    "fell by 5 %" is not +5 % unless the question asks for a fall.
+    any but a share. A figure that merely rounds to the reference (0.664 for 0.66) is beyond the tolerance. 12.5 % is
+    1,250 basis points, but neither 0.125 nor 12.5 percentage points. An unsigned figure may mean a negative reference
+    ("fell by 5 %") unless the text says that it rose; a printed minus sign must be right, and "fell by 5 %" is not
+    +5 % unless the question asks for a fall.
 
     A reference that is a list of figures ("73,260 and 57,768"; "费用：5元；税金：2元") is judged by all of them: as
     many different figures of the answer, from its first one on, must be these, in any order. In other references with

@@ -54,6 +54,8 @@ RIGHT = [  # (answer, reference, options): worked by hand, value x scale in one 
     ("57,768 (2018) and 73,260 (2019)", "73,260 and 57,768", {}),
     ("研发费用为50201813.17元，财务费用为2382644.38元。", "研发费用：50201813.17元；财务费用：2382644.38元；", {}),
     ("5 to 10 mg", "5-10 mg", {}),
+    ("$5 million", "$5 million or 3%", {}),  # another way to say it, no list
+    ("The odds ratio was 1.8.", "1.8 (95% CI 1.2-3.4)", {}),
     ("汇思太平洋(3.310)亏损扩大119.04%至434.8万港元", "434.8万港元", {}),  # a bare number beside money is none
     ("It was 0.", "0", {}),
     (
@@ -83,6 +85,7 @@ WRONG = [
     ("$394,328 thousand", "394,328", MILLION),
     ("$1.52 billion", "$1.5 billion", {}),  # 1.3 % off
     ("$1,508", "$1,500", {}),  # 0.53 % off
+    ("0.664", "0.66", {}),  # 0.6 % off
     ("15", "15%", {}),
     ("0.15", "15%", {}),
     ("15%", "0.15", {}),
