@@ -222,20 +222,28 @@ def drop_collection(name: str) -> dict[str, Any]:
 
 
 def start_chat(collection: str | None, host: str, port: int) -> None:
-    """Run the Streamlit server until it is stopped."""
+    """Serve the chat until it is stopped."""
     from app.web.launch import streamlit_args
+
+    arguments = streamlit_args(settings_of(collection=collection), host=host, port=port)
+    environment = {"CONSILIUM_COLLECTION": collection} if collection else {}
+    run_streamlit(arguments, f"Consilium is at http://{host}:{port}  (Ctrl-C stops it)", environment)
+
+
+def run_streamlit(arguments: Sequence[str], greeting: str, environment: Mapping[str, str] | None = None) -> None:
+    """Run the Streamlit server in a process of its own until it is stopped.
+
+    Raises:
+        UserError: it ended by itself.
+    """
     from rag.errors import require
 
     require("streamlit", extra="ui")
-    settings = settings_of(collection=collection)
-    environment = dict(os.environ)
-    if collection:
-        environment["CONSILIUM_COLLECTION"] = collection
-    command = [sys.executable, "-m", "streamlit", *streamlit_args(settings, host=host, port=port)]
-    sys.stderr.write(f"Consilium is at http://{host}:{port}  (Ctrl-C stops it)\n")
-    code = subprocess.call(command, env=environment)
+    sys.stderr.write(f"{greeting}\n")
+    command = [sys.executable, "-m", "streamlit", *arguments]
+    code = subprocess.call(command, env={**os.environ, **(environment or {})})
     if code not in (0, 130, -2):
-        raise UserError(f"The chat ended with code {code}. Is port {port} free? Try --port {port + 1}.")
+        raise UserError(f"The page ended with code {code}. Is the port free? Name another with --port.")
 
 
 def warm_models() -> str:

@@ -1,4 +1,4 @@
-"""`consilium eval`: measure retrieval, answers and verifiers; compare runs."""
+"""`consilium eval`: measure retrieval, answers and verifiers, compare runs, ask people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import typer
 
 from app.options import Collection, Json, Llm, Mode, Out, show
 
-evaluate = typer.Typer(no_args_is_help=True, help="Measure retrieval, answers and verifiers; compare runs.")
+evaluate = typer.Typer(no_args_is_help=True, help="Measure retrieval, answers and verifiers; compare runs; ask people.")
+
+Limit = Annotated[Optional[int], typer.Option("--limit", min=1, help="At most N, always the same, drawn by hash.")]  # noqa: UP045
+AllowSeen = Annotated[
+    bool, typer.Option("--allow-seen", help="Report even where a model's card says it was trained on these questions.")
+]
+VerifierName = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--verifier", help="support, lexical, embedding, checks, nli:MODEL or judge:MODEL."),
+]
 
 
 @evaluate.command("retrieval")
@@ -18,45 +27,141 @@ def eval_retrieval(
     out: Out,
     split: Annotated[str, typer.Option("--split")] = "test",
     mode: Mode = None,
+    metric: Annotated[list[str], typer.Option("--metric", help="Such as ndcg@5, recall@20, map; again for more.")] = [],  # noqa: B006
+    allow_seen: AllowSeen = False,
     as_json: Json = False,
 ) -> None:
     """Measure retrieval against judgements."""
     from app.measure import run_retrieval
 
-    found = run_retrieval(dataset, split, out, mode=mode)
+    found = run_retrieval(dataset, split, out, mode=mode, metrics=metric, allow_seen=allow_seen)
     show(found, as_json, metric_words(found, out))
 
 
 @evaluate.command("answers")
 def eval_answers(
-    dataset: Annotated[Path, typer.Option("--dataset", help="JSONL of questions and references.")],
+    dataset: Annotated[Path, typer.Option("--dataset", help="Questions and references; see docs/evaluation.md.")],
     out: Out,
     collection: Collection = None,
     llm: Llm = None,
-    limit: Annotated[Optional[int], typer.Option("--limit", min=1, help="Only the first N questions.")] = None,  # noqa: UP045
+    form: Annotated[Optional[str], typer.Option("--format", help="Of the data set; default: found out.")] = None,  # noqa: UP045
+    limit: Limit = None,
+    allow_seen: AllowSeen = False,
     as_json: Json = False,
 ) -> None:
     """Measure answers against references; an interrupted run goes on where it stopped."""
     from app.measure import run_answers
 
-    found = run_answers(dataset, out, collection, llm=llm, limit=limit)
+    found = run_answers(dataset, out, collection, llm=llm, form=form, limit=limit, allow_seen=allow_seen)
     show(found, as_json, metric_words(found, out))
 
 
-@evaluate.command("compare")
-def eval_compare(run_a: Path, run_b: Path, as_json: Json = False) -> None:
-    """Compare two runs question by question."""
-    from app.measure import compare_runs
+@evaluate.command("factuality")
+def eval_factuality(
+    dataset: Annotated[Path, typer.Option("--dataset", help="JSONL of contexts, responses and human labels.")],
+    out: Out,
+    verifier: VerifierName = None,
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a verifier against human labels."""
+    from app.measure import run_factuality
 
-    found, words = compare_runs(run_a, run_b)
+    found = run_factuality(dataset, out, verifier=verifier, limit=limit)
+    show(found, as_json, metric_words(found, out))
+
+
+@evaluate.command("agreement")
+def eval_agreement(
+    data: Annotated[Path, typer.Option("--data", help="Folder of human-labelled sets.")],
+    out: Out = Path("agreement"),
+    verifier: Annotated[
+        list[str], typer.Option("--verifier", help="Again for more; default: the weightless ones.")
+    ] = [],  # noqa: B006
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """Measure how well each verifier and each metric agrees with people, on every labelled set of a folder."""
+    from app.measure import run_agreement
+
+    found, words = run_agreement(data, out, verifiers=verifier, limit=limit)
+    show(found, as_json, f"{words}\nreport: {out / 'report.html'}")
+
+
+@evaluate.command("compare")
+def eval_compare(
+    run_a: Path,
+    run_b: Path,
+    out: Annotated[Optional[Path], typer.Option("--out", help="Folder for a report of the comparison.")] = None,  # noqa: UP045
+    fail_if: Annotated[
+        list[str], typer.Option("--fail-if", help='Exit with 1 if B - A is so: "rougeL<-0.01", "ndcg@10<0@0.05".')
+    ] = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Compare two runs question by question: is B better than A, and how sure is that?"""
+    from app.measure import compare_runs, tell
+
+    found, words, failed = compare_runs(run_a, run_b, out, fail_if)
+    show(found | {"failed": failed}, as_json, words)
+    if failed:
+        tell(failed)
+        raise typer.Exit(1)
+
+
+@evaluate.command("blind")
+def eval_blind(
+    run_a: Path,
+    run_b: Path,
+    out: Out,
+    n: Annotated[Optional[int], typer.Option("-n", min=1, help="At most so many pairs.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option("--seed", help="Of order and sides.")] = 0,
+    references: Annotated[bool, typer.Option("--references", help="Judges may unfold the reference answers.")] = False,
+    only_build: Annotated[bool, typer.Option("--only-build", help="Write the sheet, do not open the page.")] = False,
+    host: Annotated[str, typer.Option("--host", help="127.0.0.1: this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8502,
+    as_json: Json = False,
+) -> None:
+    """Let people judge two runs side by side without knowing which is which; votes are kept, reload goes on."""
+    from app.measure import blind_sheet, judge_sheet
+
+    found, words = blind_sheet(run_a, run_b, out, n=n, seed=seed, references=references)
+    show(found, as_json, words)
+    if not only_build:
+        judge_sheet(out, host, port)
+
+
+@evaluate.command("preference")
+def eval_preference(sheet: Path, as_json: Json = False) -> None:
+    """Say which run people preferred on a blinded sheet, how surely, and how far they agree."""
+    from app.measure import preference_of
+
+    found, words = preference_of(sheet)
+    show(found, as_json, words)
+
+
+@evaluate.command("make-dataset")
+def eval_make_dataset(
+    out: Annotated[Path, typer.Option("--out", help="File to write, .jsonl.")],
+    collection: Collection = None,
+    count: Annotated[int, typer.Option("--count", min=1)] = 50,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    llm: Llm = None,
+    as_json: Json = False,
+) -> None:
+    """Draft questions from a collection for a person to correct; they are marked as drafted."""
+    from app.measure import draft_dataset
+
+    found, words = draft_dataset(out, collection, count=count, seed=seed, llm=llm)
     show(found, as_json, words)
 
 
 def metric_words(found: dict[str, Any], out: Path) -> str:
-    """Return metrics with their intervals, one a line."""
-    lines = [
-        f"{name:22} {m['value']:.4f}  [{m['low']:.4f}, {m['high']:.4f}]  n={m['n']}"
-        for name, m in found["metrics"].items()
-        if m["value"] is not None
-    ]
+    """Return metrics with their intervals, one a line, and how many examples failed."""
+    lines = []
+    for name, m in found["metrics"].items():
+        if m["value"] is not None:
+            span = "" if m["low"] is None else f"[{m['low']:.4f}, {m['high']:.4f}]"
+            lines.append(f"{name:26} {m['value']:.4f}  {span:18}  n={m['n']}")
+    if found.get("errors"):
+        lines.append(f"{found['errors']} of {found['n']} examples failed; see error_examples in results.json")
     return "\n".join([*lines, f"report: {out / 'report.html'}"])

@@ -1,12 +1,9 @@
 """The command line as a person or a script meets it; contracts of docs/cli.md."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from app.cli import main
 
 pytestmark = pytest.mark.model
 
@@ -23,19 +20,6 @@ REVENUE = (
     "</table></body></html>"
 )
 CHINESE = "# 二甲双胍\n\n二甲双胍是成人2型糖尿病的一线用药。\n\n## 禁忌症\n\n当eGFR低于30 mL/min时禁用二甲双胍。\n"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def _run(*arguments: str) -> tuple[int, Any, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main(arguments)
-        printed = capsys.readouterr()
-        out = json.loads(printed.out) if "--json" in arguments else printed.out
-        return int(stop.value.code or 0), out, printed.err
-
-    return _run
 
 
 @pytest.fixture
