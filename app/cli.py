@@ -179,8 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = complain(str(error), 1, arguments)
     except typer.Exit as stop:
         code = stop.exit_code
-    except (KeyboardInterrupt, typer.Abort) as stop:
-        code = complain(str(stop) or "stopped", 130, arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        code = complain("stopped", 130, arguments)
     except Exception as error:  # the outermost edge: a bug, told as one
         code = _unexpected(error, arguments)
     sys.stdout.flush()

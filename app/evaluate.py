@@ -156,12 +156,11 @@ def eval_make_dataset(
 
 
 def metric_words(found: dict[str, Any], out: Path) -> str:
-    """Return metrics with their intervals, one a line, and how many examples failed."""
+    """Return metrics with their intervals, one a line, and what a reader must know beside them."""
     lines = []
     for name, m in found["metrics"].items():
         if m["value"] is not None:
             span = "" if m["low"] is None else f"[{m['low']:.4f}, {m['high']:.4f}]"
             lines.append(f"{name:26} {m['value']:.4f}  {span:18}  n={m['n']}")
-    if found.get("errors"):
-        lines.append(f"{found['errors']} of {found['n']} examples failed; see error_examples in results.json")
-    return "\n".join([*lines, f"report: {out / 'report.html'}"])
+    notes = [f"note: {words}" for words in found.get("notes", ())]
+    return "\n".join([*lines, *notes, f"report: {out / 'report.html'}"])
