@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import permutations
 
 from rag.numbers import Quantity, find_quantities, find_scale, rounds_to
@@ -77,7 +78,7 @@ def missing_numbers(claim: str, near: Sequence[Line], shares: dict[str, float]) 
 def _quantities(line: Line, said: frozenset[str]) -> list[Quantity]:
     """Return the quantities of a line; of a row those in the columns the claim names, in the scale of its caption."""
     if line.kind != "row":
-        return find_quantities(line.text)
+        return _stated(line.text)
     caption, label, _ = row_parts(line.text)
     cells = [cell for cell in line.text.split("|") if cell.strip()]
     named = [
@@ -93,6 +94,11 @@ def _quantities(line: Line, said: frozenset[str]) -> list[Quantity]:
     bare = [q for q in found if q.unit is None and q.scale == 1]
     scaled = [replace(q, unit=unit, scale=scale, currency=q.currency or currency) for q in bare]
     return scaled + (found if _OWN_SCALE.search(label) else [q for q in found if q not in bare])
+
+
+@lru_cache(maxsize=4096)
+def _stated(text: str) -> list[Quantity]:
+    return find_quantities(text)
 
 
 def _agree(claim: Quantity, held: Quantity) -> bool:
@@ -121,7 +127,7 @@ def _torn(quantity: Quantity, where: Sequence[Line]) -> bool:
 
 def _computed(line: Line) -> Iterator[float]:
     """Yield sums, differences, ratios and changes in percent of each two amounts of a line."""
-    found = find_quantities(line.text)
+    found = _stated(line.text)
     amounts = [float(q.amount) for q in found if q.unit not in ("year", "date", "day", "month") and not _is_small(q)]
     for a, b in permutations(amounts[:_OPERANDS], 2):
         yield from (a - b, a + b)

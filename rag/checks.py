@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rag.amounts import SAME, missing_numbers, nearest, wanted_terms
+from rag.amounts import CLOSE, SAME, missing_numbers, nearest, wanted_terms
 from rag.language import HAN, han_names, has_han
 from rag.numbers import find_quantities
 from rag.support import Line, coverage, term_set, weight
@@ -44,6 +44,7 @@ _NAME = re.compile(
 )
 _LATIN_IN_HAN = re.compile(r"[A-Za-z][A-Za-z0-9-]+")
 _CAPITAL = re.compile(r"\b[A-Z]")
+_LIKELY = 0.5  # below this not even a line without its negating words holds the claim
 _PLAIN_START = 3.5  # a first word of the claim this frequent (weight) is no name: every sentence begins with a capital
 
 
@@ -89,10 +90,15 @@ def ascii_figures(text: str) -> str:
 
 def turned(claim: str, near: Sequence[Line]) -> bool:
     """Tell whether the lines that say what the claim says, negating words aside, are all of the other polarity."""
-    plain = affirmed(claim)
-    positive = wanted_terms(plain)
-    alike = [line for line in near if coverage(positive, term_set(affirmed(line.text))) >= SAME]
+    positive = wanted_terms(affirmed(claim))
+    alike = [line for line in near if coverage(positive, line.terms) >= _LIKELY and _says(line.text, positive)]
     return {is_negated(line.text) != is_negated(claim) for line in alike} == {True}
+
+
+def _says(text: str, positive: frozenset[str]) -> bool:
+    """Tell whether the line holds the claim and little more: a negating word of another clause turns nothing."""
+    line = term_set(affirmed(text))
+    return coverage(positive, line) >= SAME and coverage(line, positive) >= CLOSE
 
 
 def missing_dates(claim: str, texts: Iterable[str]) -> list[re.Match[str]]:

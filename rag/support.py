@@ -189,7 +189,7 @@ class SentenceVectors:
         capacity: how many are kept.
     """
 
-    def __init__(self, embedder: Embedder, capacity: int = 4096) -> None:
+    def __init__(self, embedder: Embedder, capacity: int = 16_384) -> None:
         self._embedder = embedder
         self._capacity = capacity
         self._kept: OrderedDict[str, Floats] = OrderedDict()
