@@ -26,6 +26,7 @@ from eval.page.figures import (
     mean_card,
     metric_cards,
     ordering,
+    title_of,
 )
 from eval.page.plots import bar_of, tile_bar
 from eval.page.tables import (
@@ -137,7 +138,8 @@ def _warnings(results: Row) -> str:
     errors = results.get("errors")
     count = len(errors) if isinstance(errors, list) else int(errors or 0)
     notes = [str(note) for note in results.get("notes") or () if not (count and str(note).startswith(f"{count} of "))]
-    made = [f'<p class="notice">{escape(note)}</p>' for note in notes]
+    listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    made = [f'<ul class="notice">{listed}</ul>'] if listed else []
     if count:
         first: Row = next(iter(results.get("error_examples") or ()), {})
         told = f" {first.get('id')}: {first.get('error')}" if first else ""
@@ -264,7 +266,7 @@ def _agreement(results: Row) -> list[str]:
     ):
         rows = results.get(field)
         if isinstance(rows, Sequence) and rows:
-            made.append(_section(field, title, correlation_table(rows)))
+            made.append(_section(field, title, correlation_table(rows, title_of)))
     return made
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from eval.page.curves import histogram, recall_curve, reliability, risk_coverage, roc
 from eval.page.draw import finite
 from eval.page.plots import Bar, Group, bar_of, dot_rows, forest, interval_bars
-from eval.page.words import Text, both, metric, named
+from eval.page.words import METRICS, Text, both, metric, named
 
 Row = Mapping[str, Any]
 
@@ -21,6 +21,7 @@ MAIN = {
 
 _EXAMPLE = {"factuality": "accuracy"}
 _TILES = 5
+_BEST = 12
 
 _FAMILIES: dict[Text, tuple[str, ...]] = {
     Text("Likeness to the reference", "与参考答案的相似度"): (
@@ -204,8 +205,15 @@ def mean_card(metrics: Mapping[str, Row]) -> str:
     return card(title, interval_bars([bar_of(name, metrics[name]) for name in order], title), "means")
 
 
+_CLAIMS = {
+    "precision": Text("precision", "精确率"),
+    "recall": Text("recall", "召回率"),
+    "f1": Text("F1", "F1"),
+}
+
+
 def correlation_card(rows: Sequence[Row]) -> str:
-    """Return how each metric ranks answers beside people, for the judgment that covers most metrics."""
+    """Return how each metric ranks answers beside people, for the judgment that covers most metrics; the best."""
     title = Text("Which metric goes with people most", "哪个指标与人工评分最一致")
     targets: dict[tuple[str, str], list[Bar]] = {}
     for row in rows:
@@ -218,14 +226,19 @@ def correlation_card(rows: Sequence[Row]) -> str:
     (dataset, target), drawn = max(targets.items(), key=lambda item: (item[0][1] == "overall", len(item[1])))
     about = " · ".join(part for part in (dataset, target) if part)
     named_title = Text(f"{title.en} ({about})", f"{title.zh}（{about}）") if about else title
-    ordered = sorted(drawn, key=lambda bar: -(bar.value or 0.0))
+    ordered = sorted(drawn, key=lambda bar: -(bar.value or 0.0))[:_BEST]
     return card(named_title, interval_bars(ordered, named_title), "correlations")
 
 
 def title_of(row: Row) -> Text:
     """Return what a metric is called beside human judgments; "human" is two people beside each other."""
     name = str(row.get("metric", ""))
-    return Text("two people with each other", "两位标注者之间") if name == "human" else metric(name).name
+    if name == "human":
+        return Text("two people with each other", "两位标注者之间")
+    verifier, _, part = name.rpartition("_")
+    if verifier and name not in METRICS and part in _CLAIMS:
+        return Text(f"{verifier}: claim {_CLAIMS[part].en}", f"{verifier}：论断{_CLAIMS[part].zh}")
+    return metric(name).name
 
 
 def forest_cards(metrics: Mapping[str, Row]) -> str:

@@ -36,7 +36,7 @@ def bar_of(name: Text | str, row: Mapping[str, Any], lower_is_better: bool = Fal
 
 def interval_words(bar: Bar) -> str:
     """Return "0.317 – 0.474", or nothing where there is no interval."""
-    return "" if bar.low is None or bar.high is None else f"{bar.low:.3f} – {bar.high:.3f}"
+    return "" if bar.low is None or bar.high is None else f"{bar.low:.3f} – {bar.high:.3f}".replace("-", "−")
 
 
 def _tip(bar: Bar) -> str:
@@ -64,7 +64,7 @@ def interval_bars(bars: Sequence[Bar], title: Text | str) -> str:
         parts.append(words({"start": 1, "end": WIDTH - 1}.get(anchor, x), bottom + 15, short(tick), "tick", anchor))
     for bar in bars:
         parts.append(rect(0, y, WIDTH, 20, "ground"))
-        parts.append(words(2, y + 15, bar.name, "label"))
+        parts.append(words(2, y + 15, fit(bar.name, 222), "label"))
         if bar.value is None:
             nothing = Text("does not apply here", "此处不适用")
             parts.append(words(WIDTH - 2, y + 15, nothing, "tick", "end"))
@@ -98,7 +98,7 @@ def dot_rows(groups: Sequence[Group], title: Text | str) -> str:
 
 
 def _dot_row(bar: Bar, across: Scale, y: float) -> str:
-    made = line(across.start, y + 9, across.end, y + 9, "grid") + words(12, y + 13, _cut(bar.name), "tick")
+    made = line(across.start, y + 9, across.end, y + 9, "grid") + words(12, y + 13, fit(bar.name, 98, 11.5), "tick")
     if bar.value is None:
         return made + words(WIDTH - 2, y + 13, "–", "tick", "end")
     made += _flat(bar, across, y + 9, 4) + dot(across.at(bar.value), y + 9, "point", _tip(bar), 5)
@@ -112,8 +112,20 @@ def _flat(bar: Bar, across: Scale, y: float, reach: float) -> str:
     return whisker(across.at(bar.low), across.at(bar.high), y, reach)
 
 
-def _cut(name: Text | str, size: int = 15) -> Text | str:
-    return name if not isinstance(name, str) or len(name) <= size else f"{name[: size - 1]}…"
+def fit(name: Text | str, room: float, size: float = 13.0) -> Text | str:
+    """Cut a name to the room there is: a Chinese character is as wide as `size`, a Latin one about 0.58 of it."""
+    if isinstance(name, Text):
+        return Text(*(str(fit(part, room, size)) for part in name))
+    taken = 0.0
+    for index, sign in enumerate(name):
+        taken += size if ord(sign) > 0x2E80 else size * 0.58
+        if taken > room:
+            return f"{name[: max(1, index - 1)].rstrip()}…"
+    return name
+
+
+def _signed(value: float) -> str:
+    return "0.000" if abs(value) < 0.0005 else f"{value:+.3f}".replace("-", "−")
 
 
 def forest(bars: Sequence[Bar], sure: Sequence[bool], reach: float, title: Text | str) -> str:
@@ -128,8 +140,8 @@ def forest(bars: Sequence[Bar], sure: Sequence[bool], reach: float, title: Text 
     for index, (bar, flag) in enumerate(kept):
         y, value = 40.0 * index, bar.value or 0.0
         parts.append(rect(0, y, WIDTH, 18, "ground"))
-        parts.append(words(2, y + 14, bar.name, "label"))
-        parts.append(words(WIDTH - 2, y + 14, f"{value:+.3f}".replace("-", "−"), "value", "end"))
+        parts.append(words(2, y + 14, fit(bar.name, 290), "label"))
+        parts.append(words(WIDTH - 2, y + 14, _signed(value), "value", "end"))
         parts.append(_flat(bar, across, y + 28, 4))
         parts.append(dot(across.at(value), y + 28, "point" if flag else "point hollow", _tip(bar), 5))
     for tick in ticks(across.low, across.high):

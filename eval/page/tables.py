@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -80,12 +80,18 @@ def agreement_table(table: Mapping[str, Any], name: str) -> str:
     for dataset in table.get("sets") or list(cells):
         rows = [((cells.get(dataset) or {}).get(verifier) or {}).get(name) or {} for verifier in verifiers]
         info = (table.get("info") or {}).get(dataset) or {}
-        about = " · ".join(both(named(info[key])) for key in ("language", "domain") if info.get(key))
+        about = " · ".join(
+            ", ".join(map(both, _names(info.get(key)))) for key in ("language", "domain") if info.get(key)
+        )
         body.append([f"{escape(str(dataset))}<small>{about}</small>", *_heated(rows, name)])
     means = [((table.get("means") or {}).get(verifier) or {}).get(name) or {} for verifier in verifiers]
     if any(finite(row.get("value")) is not None for row in means):
         body.append([f"<b>{both(Text('mean of the sets', '各数据集平均'))}</b>", *_heated(means, name)])
     return grid(["", *map(escape, verifiers)], body, "heat")
+
+
+def _names(value: object) -> list[Text | str]:
+    return [named(item) for item in value] if isinstance(value, list | tuple) else [named(value)]
 
 
 def _heated(rows: Sequence[Row], name: str) -> list[str]:
@@ -106,8 +112,11 @@ def _goodness(name: str, value: float) -> float:
     return value if name.endswith("f1") else 2 * value - 1
 
 
-def correlation_table(rows: Sequence[Row]) -> str:
-    """Return how each metric goes with human judgments: {"set","target","metric", coefficients, "n"} a row."""
+def correlation_table(rows: Sequence[Row], title: Callable[[Row], Text]) -> str:
+    """Return how each metric goes with human judgments: {"set","target","metric", coefficients, "n"} a row.
+
+    `title` says what the metric of a row is called.
+    """
     kinds = {
         "spearman": Text("rank correlation", "等级相关"),
         "pearson": Text("linear correlation", "线性相关"),
@@ -119,9 +128,6 @@ def correlation_table(rows: Sequence[Row]) -> str:
     shown = [kind for kind in kinds if any(_coefficient(row.get(kind)) for row in rows)]
     body = []
     for row in rows:
-        name = str(row.get("metric", ""))
-        people = Text("two people with each other", "两位标注者之间")
-        words = people if name == "human" else metric(name).name
         about = " · ".join(escape(str(row[key])) for key in ("set", "target") if row.get(key))
         cells = []
         for kind in shown:
@@ -129,7 +135,7 @@ def correlation_table(rows: Sequence[Row]) -> str:
             value = finite(found.get("value"))
             css = "none" if value is None else heat(abs(value)) + (" minus" if value < 0 else "")
             cells.append(f'<td class="num {css}">{cell(found)}</td>')
-        body.append([f"{both(words)}<small>{about}</small>", *cells])
+        body.append([f"{both(title(row))}<small>{about}</small>", *cells])
     return grid([both(Text("metric", "指标")), *(both(kinds[kind]) for kind in shown)], body, "heat")
 
 

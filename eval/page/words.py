@@ -200,6 +200,7 @@ METRICS = {
         "忠实者得分高于编造者的概率。",
     ),
     "f1": _m("F1, hallucinated", "编造类 F1", "Catching hallucinations without false alarms.", "找出编造而不误报。"),
+    "cosine": _m("Likeness of meaning", "语义相似度", "Cosine to the reference's embedding.", "与参考答案向量的余弦。"),
     "span_f1_mean": _m(
         "Span F1, mean", "片段 F1（逐条平均）", "Span F1 of each response, averaged.", "逐条片段 F1 的平均。"
     ),

@@ -22,6 +22,13 @@ OVER_THE_EDGE = """[...document.querySelectorAll('svg.plot text')].filter(text =
     const a = text.getBoundingClientRect(), b = text.closest('svg').getBoundingClientRect();
     return a.width && (a.left < b.left - 2 || a.right > b.right + 2);
 }).map(text => text.textContent)"""
+OVER_EACH_OTHER = """[...document.querySelectorAll('svg.plot')].flatMap(plot => {
+    const seen = [...plot.querySelectorAll('text')].map(text => [text.textContent, text.getBoundingClientRect()]);
+    return seen.filter(one => one[1].width).flatMap((one, index, all) => all.slice(index + 1).filter(other =>
+        Math.min(one[1].right, other[1].right) - Math.max(one[1].left, other[1].left) > 1 &&
+        Math.min(one[1].bottom, other[1].bottom) - Math.max(one[1].top, other[1].top) > 4
+    ).map(other => one[0] + ' / ' + other[0]));
+})"""
 
 
 def row(number: int) -> dict[str, Any]:
@@ -182,6 +189,7 @@ def test_nothing_runs_over_the_edge(visit: Any, width: int, language: str) -> No
     page.locator("#list details summary").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(OVER_THE_EDGE) == []
+    assert page.evaluate(OVER_EACH_OTHER) == []
 
 
 def test_it_reads_without_scripts(visit: Any) -> None:

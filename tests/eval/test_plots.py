@@ -23,7 +23,7 @@ from eval.page.curves import (
     roc,
 )
 from eval.page.draw import WIDTH, Scale, finite, short, ticks
-from eval.page.plots import Bar, Group, bar_of, dot_rows, forest, interval_bars
+from eval.page.plots import Bar, Group, bar_of, dot_rows, fit, forest, interval_bars
 from eval.page.words import Text
 
 TITLE = Text("A plot", "一幅图")
@@ -142,6 +142,14 @@ def test_a_figure_beyond_one_stretches_the_axis() -> None:
 
 def test_lower_is_better_looks_different() -> None:
     assert "down" in interval_bars([Bar("error", 0.2, None, None, 3, lower_is_better=True)], TITLE)
+
+
+def test_long_names_are_cut_to_their_room() -> None:
+    assert fit("short", 222) == "short" and fit(Text("short", "短"), 222) == ("short", "短")
+    assert fit("x" * 99, 222) == "x" * 28 + "…"  # 29 letters fit; one makes way for the dots
+    assert fit("长" * 99, 222) == "长" * 16 + "…"
+    drawing = interval_bars([Bar("nli:organisation/" + "model-" * 20, 0.5, 0.4, 0.6, 3)], TITLE)
+    assert any(text.startswith("nli:organisation/model-") and text.endswith("…") for text in texts(drawing))
 
 
 def test_dots_of_groups_share_one_axis() -> None:
