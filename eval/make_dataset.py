@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from eval.drafts import model, prose, tables, unanswerable
 from eval.drafts.draft import KINDS, Draft, Page, Shelf, unique
+from eval.stamp import Progress
 from rag.errors import UserError
 from rag.schema import Generator
 
@@ -26,6 +27,7 @@ def draft(
     seed: int,
     generator: Generator | None = None,
     tally: Counter[str] | None = None,
+    progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Draft questions over the documents of a collection, as records of our answers format.
 
@@ -41,7 +43,9 @@ def draft(
         count: how many questions at most; fewer where the documents yield fewer.
         seed: of the choice.
         generator: a language model that writes the questions.
-        tally: is told how many drafts each kind yielded, and with a generator how many were `dropped` and why.
+        tally: is told how many drafts each kind yielded, and with a generator how many were `dropped` and why, and
+            whether it was `stopped` by hand, which keeps what was drafted.
+        progress: called as a generator goes on.
 
     Raises:
         UserError: `count` is less than 1, or the collection is empty or yields no question.
@@ -54,7 +58,10 @@ def draft(
     if not pages:
         raise UserError("The collection holds no document to draft questions from. Ingest some first.")
     chance = random.Random(seed)
-    made = model.drafts(pages, generator, count, chance, tally) if generator else _by_template(pages, chance)
+    if generator is None:
+        made = _by_template(pages, chance)
+    else:
+        made = model.drafts(pages, generator, count, chance=chance, tally=tally, progress=progress)
     chosen = _choose(made, count, chance)
     if not chosen:
         raise UserError("The collection yields no question: no table, heading or sentence of a known kind is in it.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Protocol
 
 from rag.language import Language, detect_language
@@ -124,7 +125,7 @@ class Page:
     def named(self) -> bool:
         """Whether it has a title that a question can name, not the stem of a file."""
         title = self.document.title
-        return bool(title) and (" " in title or self.zh) and len(title) <= 110
+        return bool(title) and title != PurePath(self.document.source).stem and len(title) <= 110
 
     def chunk_at(self, offset: int) -> Chunk | None:
         """Return the chunk that holds a character of the document."""
@@ -134,7 +135,9 @@ class Page:
 def according(page: Page, question: str, part: str = "") -> str:
     """Return a question that names the document it is to be answered from, and the part of it if need be."""
     title = page.document.title
-    if page.zh:
+    if not page.named:
+        return f"{question[0].upper()}{question[1:]}"
+    if detect_language(question) == "zh":
         return f"根据《{title}》{f'（{part}）' if part else ''}，{question}"
     return f"According to “{title}”{f' ({part})' if part else ''}, {question}"
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from eval.drafts.draft import Draft, Page
+from eval.stamp import Progress
 from rag.errors import GenerationError
 from rag.prompt import fenced
 from rag.schema import Chunk, Generator, Message
@@ -33,12 +34,18 @@ _ASK: Final = {
 
 
 def drafts(
-    pages: Sequence[Page], generator: Generator, count: int, chance: random.Random, tally: Counter[str]
+    pages: Sequence[Page],
+    generator: Generator,
+    count: int,
+    *,
+    chance: random.Random,
+    tally: Counter[str],
+    progress: Progress | None = None,
 ) -> list[tuple[Page, Draft]]:
     """Ask for questions, spread over documents, until `count` are good or three passages a question are spent.
 
     `tally` counts what was dropped: `dropped: no JSON`, `dropped: no question`, `dropped: answer not in the passage`,
-    `dropped: repeated`.
+    `dropped: repeated`. Stopped by hand (`stopped`), it returns what it has.
     """
     queues = [[(page, chunk) for chunk in page.chunks if _MIN <= len(chunk.text) <= _MAX] for page in pages]
     for queue in queues:
@@ -48,7 +55,11 @@ def drafts(
     made: list[tuple[Page, Draft]] = []
     asked: set[str] = set()
     for page, chunk in turns[: _TRIES * count]:
-        one, why = _ask(page, chunk, generator)
+        try:
+            one, why = _ask(page, chunk, generator)
+        except KeyboardInterrupt:  # what is drafted is kept
+            tally["stopped"] += 1
+            break
         if one is not None and one.question.casefold() in asked:
             one, why = None, "repeated"
         if one is None:
@@ -56,6 +67,8 @@ def drafts(
             continue
         asked.add(one.question.casefold())
         made.append((page, one))
+        if progress is not None:
+            progress(len(made), count, "draft")
         if len(made) == count:
             break
     return made

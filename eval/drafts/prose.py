@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from eval.drafts.draft import Draft, Page, according, decapitalised
-from rag.language import sentence_spans
+from rag.language import detect_language, has_han, sentence_spans
 from rag.schema import Chunk
 
 _GENERIC: Final = re.compile(
@@ -58,11 +58,16 @@ _DO_EN: Final = re.compile(
     r"|Delay|Withhold|Offer) (?P<rest>[^\d,;:()]{3,60}?) "
     r"(?P<when>(?:only )?(?:when|if|within|every|before|after|until|at least)\b.*\d.*)"
 )  # fmt: skip
+_WHEN_EN: Final = re.compile(
+    r"^(?P<subject>[A-Z][\w'’()/ -]{2,60}?) (?P<verb>is|are) "
+    r"(?P<done>(?:not )?(?:\w{3,}ed|given|taken|begun|due|needed))(?: only)? (?P<when>(?:when|if|within|every|before|after|until|once)\b[^;]*\d.*)"
+)
 _ADVERB: Final = re.compile(r" (?:again|only|at once|as soon as possible)$")
 _NUM: Final = r"\d[\d,]*(?:\.\d+)?(?:\s*(?:%|mg|ml|g)?\s*(?:至|～|~|到|—|–|-)\s*\d[\d,]*(?:\.\d+)?)?"
 _NO_TERM: Final = re.compile(r"^[一二两三四五六七八九十几]|[均都也分主通常即不]$")
 _QUANTITY_ZH: Final = re.compile(
-    rf"(?<![\d.,A-Za-z第月/])(?P<number>{_NUM})\s*(?P<unit>%|％|mg/kg|mg/周|mg|μg|g/L|kg|g|ml|mL|mmol/L|mmHg|cm|mm|岁|天|小时|分钟|周龄|周"
+    rf"(?<![\d.,A-Za-z第月/])(?P<number>{_NUM})\s*(?P<unit>%|％|mg/kg|mg/周|mg|μg|g/L|kg|g|ml|mL|mmol/L"
+    rf"|mL/min(?:/1\.73 ?m²)?|ml/min|mmHg|cm|mm|岁|天|小时|分钟|周龄|周"
     r"|个月|个工作日|个百分点|万元|亿元|元|倍|次|支|片|剂|(?<!\d{4})年|(?<!\d{4} )年)(?![A-Za-z/月])"
 )
 _UNIT_LINE: Final = re.compile(r"单位[:：]|^\(?in (?:thousands|millions|billions)", re.IGNORECASE)
@@ -126,7 +131,8 @@ def _section(page: Page, chunk: Chunk, heading: str, lines: list[str]) -> Iterat
 
 
 def _sentence(page: Page, chunk: Chunk, sentence: str, under: str) -> Draft | None:
-    most = 110 if page.zh else 320
+    zh = detect_language(sentence) == "zh"
+    most = 110 if zh else 320
     if (
         len(sentence) > most
         or sentence in page.document.title
@@ -141,12 +147,12 @@ def _sentence(page: Page, chunk: Chunk, sentence: str, under: str) -> Draft | No
         return _definition(page, chunk, gloss["term"], sentence)
     if back or gloss:
         return None
-    return _in_chinese(page, chunk, sentence) if page.zh else _in_english(page, chunk, sentence)
+    return _in_chinese(page, chunk, sentence) if zh else _in_english(page, chunk, sentence)
 
 
 def _definition(page: Page, chunk: Chunk, term: str, sentence: str) -> Draft:
     bare = re.sub(r"\s?[(（][^()（）]*[)）]$", "", re.sub(r"^(?:An?|The) ", "", term.strip()))
-    question = f"“{bare}”是什么意思？" if page.zh else f"What is meant by “{bare}”?"
+    question = f"“{bare}”是什么意思？" if has_han(bare) else f"What is meant by “{bare}”?"
     return Draft("sentence", question, (sentence,), chunk, sentence, asked=("", bare))
 
 
@@ -160,6 +166,11 @@ def _in_english(page: Page, chunk: Chunk, sentence: str) -> Draft | None:
     order = _DO_EN.match(sentence)
     if order:
         body = f"when should one {order['verb'].lower()} {_ADVERB.sub('', order['rest'])}?"
+        return Draft("sentence", according(page, body), (sentence,), chunk, sentence)
+    under = _WHEN_EN.match(sentence)
+    if under:
+        subject = decapitalised(page, under["subject"])
+        body = f"when {under['verb']} {subject} {under['done']}?"
         return Draft("sentence", according(page, body), (sentence,), chunk, sentence)
     meant = _IS_EN.match(sentence)
     if (
@@ -181,7 +192,7 @@ def _in_chinese(page: Page, chunk: Chunk, sentence: str) -> Draft | None:
         return _definition(page, chunk, meant["term"], sentence)
     found = list(_QUANTITY_ZH.finditer(sentence))
     fit = [one for one in found if one.start() > 3 and not _is_date(one, sentence)]
-    if not page.named or not fit or len(found) > 3 or len(sentence) < 12 or re.search(r"[；：]", sentence):
+    if not fit or len(found) > 3 or len(sentence) < 12 or re.search(r"[；：]", sentence):
         return None
     one = fit[0]
     unit = one["unit"]
@@ -202,6 +213,4 @@ def _is_date(one: re.Match[str], sentence: str) -> bool:
 
 def _figure(page: Page, chunk: Chunk, question: str, exact: str, sentence: str) -> Draft | None:
     """A question for a figure: the figure alone and the sentence that holds it are both right."""
-    if not page.named:
-        return None
     return Draft("sentence", question, (exact, sentence), chunk, sentence, "number", exact=(exact,))

@@ -244,6 +244,37 @@ def test_a_model_writes_questions_and_what_is_not_in_the_passage_is_dropped(shel
         draft(shelf, count=3, seed=0, generator=FakeGenerator("none"))
 
 
+def test_what_is_drafted_before_a_stop_is_kept(shelf: FakeShelf) -> None:
+    class Stopped:
+        name = "tiny"
+
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def stream(self, messages: Any) -> Any:
+            self.asked += 1
+            if self.asked > 2:
+                raise KeyboardInterrupt
+            first = messages[-1]["content"].split("<passage>\n")[1].split()[0]
+            yield json.dumps({"question": f"What is question {self.asked}?", "answer": first})
+
+    tally: Counter[str] = Counter()
+    seen: list[tuple[int, int, str]] = []
+    rows = draft(shelf, count=5, seed=0, generator=Stopped(), tally=tally, progress=lambda *told: seen.append(told))
+    assert [row["drafted_by"] for row in rows] == ["tiny", "tiny"]
+    assert (tally["stopped"], seen) == (1, [(1, 5, "draft"), (2, 5, "draft")])
+
+
+def test_a_mixed_document_is_asked_in_the_language_of_its_sentences() -> None:
+    text = "# Metformin\n\n## Dose\n\nThe usual starting dose of metformin for adults is 500 mg orally.\n\n"
+    text += "Metformin is stopped when the eGFR falls below 30.\n\n# 二甲双胍\n\n当eGFR低于30 mL/min时禁用二甲双胍。\n"
+    found = answers(draft(FakeShelf(metformin=text), count=50, seed=0))
+    dose = "According to “Metformin”, what is the usual starting dose of metformin for adults?"
+    assert found[dose][0] == "500 mg"
+    assert "According to “Metformin”, when is metformin stopped?" in found
+    assert found["根据《Metformin》，当eGFR低于多少 mL/min时禁用二甲双胍？"][0] == "30 mL/min"
+
+
 def test_nothing_to_draft_from() -> None:
     with pytest.raises(UserError, match="count must be at least 1, got 0"):
         draft(FakeShelf(acme=ACME), count=0, seed=0)
