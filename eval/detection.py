@@ -24,13 +24,14 @@ Flags = NDArray[np.bool_]
 FEW = 10
 """Below so many sources the responses are drawn one by one: an interval from a handful of sources says nothing."""
 
+SPLITS = 5
 VERDICTS = ("supported", "contradicted", "not_enough_info")
 
 DEFINITIONS = {
     "balanced_accuracy": "mean of the shares of hallucinated and of faithful responses told right, at the verifier's "
     "own threshold: hallucinated where a sentence is not supported or the score is below 0.5",
     "balanced_accuracy_fitted": "the same with the threshold on the score fitted on one half and scored on the other, "
-    "both ways; halves by a hash of the source",
+    f"both ways; halves by a hash of the source, mean of {SPLITS} ways to halve",
     "auroc": "chance that a faithful response scores higher than a hallucinated one, ties count half",
     "f1": "of the class hallucinated, at the verifier's own threshold",
     "precision": "share of responses called hallucinated that are",
@@ -48,8 +49,9 @@ DEFINITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A labelled set as arrays of length n; `half` tells the two halves of the fitted threshold apart.
+    """A labelled set as arrays of length n.
 
+    `halves` has shape (SPLITS, n): each row parts the sources in two, for the fitted threshold.
     `spans` has shape (n, 3): characters told right, told and marked; NaN where the marks are unknown. `gold` and `said`
     index `VERDICTS`, -1 where a set does not label three ways. `order` sorts by score, lowest first, and `last` flags
     the last place of each run of equal scores.
@@ -58,7 +60,7 @@ class Columns:
     hallucinated: Flags
     called: Flags
     score: Floats
-    half: Flags
+    halves: Flags
     spans: Floats
     gold: NDArray[np.intp]
     said: NDArray[np.intp]
@@ -80,7 +82,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> Columns:
         hallucinated=np.array([row["label"] == "hallucinated" for row in rows]),
         called=np.array([row["predicted"] == "hallucinated" for row in rows]),
         score=score,
-        half=np.array([hashlib.sha256(str(row["group"]).encode()).digest()[0] % 2 == 1 for row in rows]),
+        halves=np.array([_bits(str(row["group"])) for row in rows]).T,
         spans=np.array([row["span_counts"] or none for row in rows], dtype=np.float64),
         gold=np.array([VERDICTS.index(row["gold"]) if three else -1 for row in rows], dtype=np.intp),
         said=np.array([VERDICTS.index(row["verdict"]) if three else -1 for row in rows], dtype=np.intp),
@@ -173,16 +175,23 @@ def auroc(data: Columns, weights: Floats) -> float | None:
 
 
 def balanced_accuracy_fitted(data: Columns, weights: Floats) -> float | None:
-    """Return the balanced accuracy of thresholds fitted on the other half; the counts of both halves are added."""
+    """Return the balanced accuracy of thresholds fitted on the other half, mean over the ways to halve.
+
+    A way that leaves a half without one of the classes is passed over; None where all do.
+    """
+    found = [value for half in data.halves if (value := _fitted(data, weights, half)) is not None]
+    return sum(found) / len(found) if found else None
+
+
+def _fitted(data: Columns, weights: Floats, half: Flags) -> float | None:
+    """Fit on each half and score on the other; the counts of both are added."""
     told = np.zeros(2)
-    for half in (True, False):
-        there = weights * (data.half == half)
+    for there in (weights * half, weights * ~half):
         bad, good = _cumulative(data, there)
         if not bad[-1] or not good[-1]:
             return None
-        at = fitted_threshold(data, bad, good)
+        below = data.score < fitted_threshold(data, bad, good)
         here = weights - there
-        below = data.score < at
         told += here[data.hallucinated & below].sum(), here[~data.hallucinated & ~below].sum()
     return float(told[0] / weights[data.hallucinated].sum() + told[1] / weights[~data.hallucinated].sum()) / 2
 
@@ -253,6 +262,11 @@ def roc(rows: Sequence[Mapping[str, Any]], *, points: int = 101) -> list[dict[st
     tpr, fpr = np.append(0.0, bad / bad[-1]), np.append(0.0, good / good[-1])
     kept = np.unique(np.linspace(0, len(tpr) - 1, points).round().astype(np.intp))
     return [{"fpr": float(fpr[i]), "tpr": float(tpr[i])} for i in kept]
+
+
+def _bits(group: str) -> list[bool]:
+    byte = hashlib.sha256(group.encode()).digest()[0]
+    return [bool(byte >> at & 1) for at in range(SPLITS)]
 
 
 def _cumulative(data: Columns, weights: Floats) -> tuple[Floats, Floats]:

@@ -30,6 +30,9 @@ __all__ = ["Checker", "check", "evaluate_factuality", "load_factuality", "score_
 THRESHOLD = 0.5
 """Score below which a response is called hallucinated."""
 
+LOWEST = 3
+"""Sentences the score of a response rests on."""
+
 _SHOWN = 1500  # characters of a context kept a row
 _MARKER = re.compile(r"\[\d{1,3}(?:\s*[,，;–-]\s*\d{1,3})*\]")
 
@@ -136,12 +139,13 @@ def check(response: str, contexts: Sequence[str], verifier: Checker, question: s
 
 
 def score_of(claims: Sequence[Mapping[str, Any]]) -> float:
-    """Return the confidence that a response is faithful: midway between its least supported sentence and their mean.
+    """Return the confidence that a response is faithful: the mean of its three least supported sentences.
 
-    The lowest alone falls with the number of sentences, the mean alone drowns a single false one.
+    The lowest alone is often the verifier's mistake and falls with the number of sentences; the mean of all drowns a
+    false sentence in a long response.
     """
-    found = [float(claim["confidence"]) for claim in claims]
-    return (min(found) + sum(found) / len(found)) / 2
+    lowest = sorted(float(claim["confidence"]) for claim in claims)[:LOWEST]
+    return sum(lowest) / len(lowest)
 
 
 @lru_cache(maxsize=64)

@@ -89,19 +89,27 @@ def test_the_threshold_is_fitted_on_the_other_half() -> None:
     assert found["balanced_accuracy_fitted"]["value"] == pytest.approx(1.0)
 
 
-def test_a_threshold_fitted_on_one_half_does_not_see_the_other() -> None:
-    """Each half alone is parted without error, at another place: fitted across, most of it is wrong."""
-    data = columns([row("faithful", 0.5, group=str(i)) for i in range(40)])
+def test_a_threshold_fitted_on_one_half_does_not_see_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each half alone is parted without error, at another place: fitted across, one class is always wrong."""
+    monkeypatch.setattr(detection, "SPLITS", 1)
     names = [str(i) for i in range(40)]
-    first = [name for name, half in zip(names, data.half, strict=True) if half]
-    second = [name for name, half in zip(names, data.half, strict=True) if not half]
-    assert len(first) > 6 and len(second) > 6
+    (half,) = columns([row("faithful", 0.5, group=name) for name in names]).halves
     rows = []
-    for group, low, high in ((first, 0.1, 0.3), (second, 0.7, 0.9)):
-        for at, name in enumerate(group):
+    for side, low, high in ((True, 0.1, 0.3), (False, 0.7, 0.9)):
+        members = [name for name, held in zip(names, half, strict=True) if held == side]
+        assert len(members) > 6
+        for at, name in enumerate(members):
             label, score = ("hallucinated", low) if at % 2 else ("faithful", high)
             rows.append(row(label, score, group=name))
-    assert figures(rows, OPTIONS)["balanced_accuracy_fitted"]["value"] == pytest.approx(0.5)
+    assert figures(rows, OPTIONS)["balanced_accuracy_fitted"]["value"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_ways_to_halve() -> None:
+    """Responses to one source are never parted, and the ways differ."""
+    halves = columns([row("faithful", 0.5, group=str(i // 4)) for i in range(400)]).halves
+    assert halves.shape == (detection.SPLITS, 400)
+    assert all((half.reshape(100, 4).std(axis=1) == 0).all() and 0.3 < half.mean() < 0.7 for half in halves)
+    assert len({tuple(half) for half in halves}) == detection.SPLITS
 
 
 def test_one_class_has_no_figure_and_says_so() -> None:

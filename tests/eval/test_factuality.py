@@ -128,7 +128,7 @@ def test_rows_say_what_happened(tmp_path: Path) -> None:
     assert [row["id"] for row in told] == ["r0", "r1", "r2", "r3"]
     assert [row["predicted"] for row in told] == ["faithful", "hallucinated", "faithful", "hallucinated"]
     mixed = told[1]
-    assert mixed["verdict"] == "contradicted" and mixed["score"] == pytest.approx((0 + 0.5) / 2)
+    assert mixed["verdict"] == "contradicted" and mixed["score"] == pytest.approx(0.5)
     assert [claim["label"] for claim in mixed["claims"]] == ["supported", "contradicted"]
     assert mixed["scores"]["span_f1_mean"] == 1.0 and mixed["scores"]["recall"] == 1.0
     assert mixed["scores"]["specificity"] is None and told[0]["scores"]["specificity"] == 1.0
@@ -248,9 +248,12 @@ def test_what_a_model_was_trained_on_is_not_measured(tmp_path: Path) -> None:
 
 
 def test_the_score_of_a_response() -> None:
-    """Between the lowest and the mean: one false sentence shows, and the number of sentences does not decide."""
+    """One false sentence shows in a long response, and more true sentences do not lower the score."""
     assert score_of([{"confidence": 0.8}]) == pytest.approx(0.8)
-    assert score_of([{"confidence": 0.8}, {"confidence": 0.2}]) == pytest.approx((0.2 + 0.5) / 2)
+    assert score_of([{"confidence": 0.8}, {"confidence": 0.2}]) == pytest.approx(0.5)
+    long = [{"confidence": sure} for sure in (0.9, 0.1, 0.9, 0.8, 0.9, 0.9)]
+    assert score_of(long) == pytest.approx((0.1 + 0.8 + 0.9) / 3)
+    assert score_of([*long, *[{"confidence": 0.95}] * 20]) == score_of(long)
 
 
 def test_ragtruth_with_the_default_verifier(shared_data: Path, tmp_path: Path) -> None:
