@@ -17,7 +17,7 @@ from rag.support import Line, coverage, row_parts, term_set
 
 CLOSE = 0.7  # share of the claim's words a line must hold for a differing figure to contradict it
 SAME = 0.9  # the same for a turned negation, and from where a figure must stand in that very line
-_BESIDE = 0.15  # lines this near to the best one are read with it
+BESIDE = 0.15  # lines this near to the best one are read with it
 _OWN_SCALE = re.compile(r"per[ -]|%|percent|ratio|rate|margin|number of|shares|每股|率|比例|占比|股数|人数", re.I)
 _CELL_VALUE = re.compile(r"[:：]\s*\S.*$")
 _WORDS = "one 一|two 二 两|three 三|four 四|five 五|six 六|seven 七|eight 八|nine 九|ten 十|eleven 十一|twelve 十二"
@@ -63,7 +63,7 @@ def missing_numbers(claim: str, near: Sequence[Line], shares: dict[str, float]) 
         return stated
     best = shares[near[0].text]
     strict = best >= (CLOSE if near[0].kind == "row" else SAME)
-    where = [line for line in near if shares[line.text] >= best - _BESIDE] if strict else near
+    where = [line for line in near if shares[line.text] >= best - BESIDE] if strict else near
     said = term_set(claim)
     present = [q for line in where for q in _quantities(line, said)]
     spoken = frozenset(word for line in where for word in line.text.lower().split())

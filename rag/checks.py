@@ -43,7 +43,9 @@ _NAME = re.compile(
     r"|\b[A-Z][\w'’&-]*(?:\s+(?:(?:of|the|de|van|von|del|da|di|al|bin)\s+){0,2}[A-Z][\w'’&-]*)*"
 )
 _LATIN_IN_HAN = re.compile(r"[A-Za-z][A-Za-z0-9-]+")
-_CAPITAL = re.compile(r"\b[A-Z]")
+_INITIAL = re.compile(r"\b[A-Z]")
+_CAPITAL = re.compile(r"[A-Z0-9]")
+_BEGINS = re.compile(r"(?:\A|[.:;!?•*-]\s|[\"“(])\s*\Z")
 _LIKELY = 0.5  # below this not even a line without its negating words holds the claim
 _PLAIN_START = 3.5  # a first word of the claim this frequent (weight) is no name: every sentence begins with a capital
 
@@ -174,15 +176,18 @@ def _names(claim: str) -> Iterable[tuple[int, int]]:
     for match in _NAME.finditer(claim):
         start, end = match.span()
         first = match.group().split()[0]
-        if start == 0 and len(first) > 1 and _frequent(first):
+        if _BEGINS.search(claim, 0, start) and _is_plain(first, alone=first == match.group()):
             start += len(first)
             start += len(claim[start:end]) - len(claim[start:end].lstrip())
         if start < end and term_set(claim[start:end]):
             yield start, end
 
 
-def _frequent(word: str) -> bool:
-    return all(weight(term) < _PLAIN_START for term in term_set(word))
+def _is_plain(first: str, *, alone: bool) -> bool:
+    """Tell whether the first word of a sentence is no name: one by itself, or a frequent one before a name."""
+    if len(_CAPITAL.findall(first)) > 1 or first.endswith(("'s", "’s")):
+        return False
+    return alone or all(weight(term) < _PLAIN_START for term in term_set(first))
 
 
 def _is_held(name: str, held: frozenset[str], folded: str, whole: str) -> bool:
@@ -193,5 +198,5 @@ def _is_held(name: str, held: frozenset[str], folded: str, whole: str) -> bool:
     letters = re.sub(r"[^A-Za-z]", "", name)
     if name.isupper() and len(letters) >= 2:  # WHO: World Health Organization
         return re.search(r"\b" + r"\w*\s+(?:(?:of|the|and|for|in)\s+)*".join(letters), whole) is not None
-    initials = "".join(_CAPITAL.findall(name))
+    initials = "".join(_INITIAL.findall(name))
     return len(initials) >= 2 and re.search(rf"\b{initials}\b", whole) is not None

@@ -9,8 +9,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
-from rag.amounts import missing_numbers, nearest, wanted_terms, without
-from rag.checks import affirmed, ascii_figures, missing_dates, said, turned
+from rag.amounts import BESIDE, CLOSE, missing_numbers, nearest, wanted_terms, without
+from rag.checks import affirmed, ascii_figures, missing_dates, missing_names, said, turned
 from rag.language import has_han, latin_terms, words
 from rag.numbers import find_quantities
 from rag.schema import Passage
@@ -21,6 +21,7 @@ _FIGURE = re.compile(r"(?:(?<![\w)\]])-)?\d+(?:,\d{3})*(?:\.\d+)?", re.ASCII)
 _MARKS = re.compile(r"[^\w#%]+")
 _ECHO = 6  # characters from which a claim can be an echo
 _AHEAD = 4  # terms of a claim after each one that are looked for together with it
+_HALF = 0.5  # from where a strange name is one put in the place of another
 _WITHIN = 8  # terms between which they must stand in a line
 
 
@@ -28,9 +29,10 @@ _WITHIN = 8  # terms between which they must stand in a line
 class Signals:
     """What speaks for a claim, each in [0, 1] or a cosine; `missing` are its quantities and dates that are not found.
 
-    `line` and `passage`: share of the claim's words, by weight, in the best line and in all lines; `order`: share of
-    its pairs of near words that stand near each other in the same order in some line; `negated`: the lines that say
-    the same are all of the other polarity.
+    `strange` its names that are not (looked for where a line says half of the claim). `line` and `passage`: share of
+    the claim's words, by weight, in the best line and in all lines; `order`: share of its pairs of near words that
+    stand near each other in the same order in some line; `negated`: the lines that say the same are all of the other
+    polarity.
     """
 
     verbatim: bool
@@ -40,6 +42,7 @@ class Signals:
     cosine: float
     negated: bool
     missing: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
 
     def features(self) -> dict[str, float]:
         """Return the inputs of the logistic."""
@@ -68,7 +71,18 @@ def measure(claim: str, passages: Sequence[Passage], vectors: SentenceVectors) -
         cosine=best_cosine(claim, near[:CANDIDATES], vectors),
         negated=turned(claim, near[:CANDIDATES]),
         missing=(*missing, *(found.group() for found in missing_dates(claim, texts))),
+        strange=_strange(claim, texts, near, shares),
     )
+
+
+def _strange(claim: str, texts: Sequence[str], near: Sequence[Line], shares: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the names of a claim the passages do not hold; a Chinese one must stand in a line that says the same."""
+    best = shares[near[0].text]
+    if best < _HALF:
+        return ()
+    if has_han(claim) and best >= CLOSE:
+        texts = [line.text for line in near if shares[line.text] >= best - BESIDE]
+    return tuple(claim[start:end] for start, end in missing_names(claim, texts)[0])
 
 
 def in_order(claim: str, every: Sequence[Line]) -> float:
