@@ -154,7 +154,7 @@ def _tile(name: str, row: Row) -> str:
     words = metric(name)
     interval = f"95 %: {span(row)}" if span(row) != "–" else ""
     return (
-        f'<div class="tile"><h3>{both(words.name)}</h3><p class="big">{number(row.get("value"))}</p>'
+        f'<div class="tile"><p class="name">{both(words.name)}</p><p class="big">{number(row.get("value"))}</p>'
         f'{tile_bar(bar_of(words.name, row))}<p class="soft num">{interval}</p>'
         f'<p class="soft">{both(words.meaning)}</p></div>'
     )

@@ -24,7 +24,7 @@ PLAIN = 25
 
 FACETS = {
     "outcome": Text("outcome", "结果"),
-    "verdict": Text("has a sentence that is", "含有句子"),
+    "verdict": Text("contains", "含有"),
     "judged": Text("judged", "判断"),
     "label": Text("people say", "人工标注"),
     "rank": Text("first relevant passage", "首条相关段落"),

@@ -69,8 +69,8 @@ _READING = {
         "只答最有把握的问题（左侧）时，错误应更少。曲线低而向右上升为好。",
     ),
     "reliability": Text(
-        "Dots on the dashed line: confidence can be trusted. Below it, the system is too sure of itself.",
-        "圆点落在虚线上，说明置信度可信；落在虚线下方，说明过于自信。",
+        "On the dashed line, confidence can be trusted. Below it, the system is too sure of itself; above, too modest.",
+        "圆点落在虚线上，说明置信度可信；落在下方，说明过于自信；落在上方，说明过于保守。",
     ),
     "recall": Text(
         "How much of what is relevant has been found after reading the first k passages. Steep and high is good.",
@@ -149,7 +149,7 @@ def metric_cards(metrics: Mapping[str, Row]) -> str:
     """Return the bars of every family of metrics."""
     made = []
     for title, names in families(metrics).items():
-        drawn = bars(metrics, names)
+        drawn = bars(metrics, [name for name in names if finite(metrics[name].get("value")) is not None])
         down = [bar.lower_is_better for bar in drawn]
         reading = "all_down" if all(down) else "bars_down" if any(down) else "bars"
         made.append(card(title, interval_bars(drawn, title), reading))

@@ -33,7 +33,7 @@ def grid(head: Sequence[str], body: Iterable[Sequence[str]], css: str = "") -> s
         cells = "".join(cell if cell.startswith("<td") else f'<td class="num">{cell}</td>' for cell in others)
         rows.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
     table = f'<table class="{css}"><thead><tr>{top}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-    return f'<div class="scroll" tabindex="0" role="group">{table}</div>'
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="table 表格">{table}</div>'
 
 
 def metric_table(metrics: Mapping[str, Row], definitions: Mapping[str, str]) -> str:

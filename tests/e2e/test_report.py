@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +11,6 @@ from eval.report import write_report
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-CHROMIUM = next((p for p in (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser")) if p.is_file()), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-FLAGS += ["--disable-sync", "--no-first-run"]
 EVIL = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"
 COUNT = 60
 OVER_THE_EDGE = """[...document.querySelectorAll('svg.plot text')].filter(text => {
@@ -68,20 +63,6 @@ def results() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium at /usr/bin/chromium; install Debian's package chromium to run this test")
-    if importlib.util.find_spec("playwright") is None:
-        pytest.skip("playwright is not installed; pip install 'consilium[dev]' to run this test")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_report(path, results(), [row(number) for number in range(1, COUNT + 1)])
@@ -89,7 +70,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def visit(browser: Any, report: str) -> Iterator[Any]:
+def opened(browser: Any, report: str) -> Iterator[Any]:
     """Open the page under given conditions; it must ask for nothing else and end without a fault."""
     contexts, faults, asked = [], [], []
 
@@ -116,8 +97,8 @@ def questions(page: Any) -> list[str]:
     return [text.strip() for text in page.locator("#list .q").all_inner_texts()]
 
 
-def test_the_language_is_switched_and_remembered(visit: Any) -> None:
-    page = visit()
+def test_the_language_is_switched_and_remembered(opened: Any) -> None:
+    page = opened()
     assert page.locator("h1").inner_text().startswith("Answers")
     page.locator("#in-en").focus()
     page.keyboard.press("ArrowRight")
@@ -129,13 +110,13 @@ def test_the_language_is_switched_and_remembered(visit: Any) -> None:
     assert page.evaluate(seen.format("en")) == 0 and page.evaluate(seen.format("zh")) > 50
     page.reload()
     assert page.locator("h1").inner_text().startswith("问答")
-    assert visit("#zh").locator("h1").inner_text().startswith("问答")
-    assert visit(locale="zh-CN").locator("h1").inner_text().startswith("问答")
-    assert visit("#en", locale="zh-CN").locator("h1").inner_text().startswith("Answers")
+    assert opened("#zh").locator("h1").inner_text().startswith("问答")
+    assert opened(locale="zh-CN").locator("h1").inner_text().startswith("问答")
+    assert opened("#en", locale="zh-CN").locator("h1").inner_text().startswith("Answers")
 
 
-def test_search_filters_order_and_pages(visit: Any) -> None:
-    page = visit()
+def test_search_filters_order_and_pages(opened: Any) -> None:
+    page = opened()
     shown = page.locator("#where")
     assert shown.inner_text() == "1–25 of 60"
     assert questions(page)[0].startswith("Question 7:")  # the failed one
@@ -166,14 +147,14 @@ def test_search_filters_order_and_pages(visit: Any) -> None:
     assert page.locator("#turn").get_attribute("aria-pressed") == "true"
 
 
-def test_an_example_opens_by_keyboard_and_stays_open(visit: Any) -> None:
-    page = visit()
+def test_an_example_opens_by_keyboard_and_stays_open(opened: Any) -> None:
+    page = opened()
     example = page.locator("#list details").nth(1)
     example.locator("summary").focus()
     page.keyboard.press("Enter")
     assert example.locator(".claim.contradicted").inner_text() == "The dose is 1 m"
     assert "contradicted" in example.locator(".answer .sign").inner_text()
-    assert "alert" not in page.title() and EVIL in example.locator(".answer").inner_text()
+    assert EVIL in example.locator(".answer").inner_text()
     example.locator("a.cite").click()
     assert page.url.endswith(f"#{example.get_attribute('id')}-1")
     page.get_by_text("中文", exact=True).first.click()
@@ -182,8 +163,8 @@ def test_an_example_opens_by_keyboard_and_stays_open(visit: Any) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_nothing_runs_over_the_edge(visit: Any, width: int, language: str) -> None:
-    page = visit(f"#{language}", viewport={"width": width, "height": 900}, color_scheme="dark")
+def test_nothing_runs_over_the_edge(opened: Any, width: int, language: str) -> None:
+    page = opened(f"#{language}", viewport={"width": width, "height": 900}, color_scheme="dark")
     for more in page.locator("details.more > summary").all():
         more.click()
     page.locator("#list details summary").first.click()
@@ -192,8 +173,8 @@ def test_nothing_runs_over_the_edge(visit: Any, width: int, language: str) -> No
     assert page.evaluate(OVER_EACH_OTHER) == []
 
 
-def test_it_reads_without_scripts(visit: Any) -> None:
-    page = visit(java_script_enabled=False)
+def test_it_reads_without_scripts(opened: Any) -> None:
+    page = opened(java_script_enabled=False)
     assert page.locator("#list details").count() == 25
     assert not page.locator("#controls").is_visible()
     assert page.get_by_text("The first 25; with JavaScript on").is_visible()
