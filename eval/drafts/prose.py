@@ -60,7 +60,8 @@ _DO_EN: Final = re.compile(
 )  # fmt: skip
 _WHEN_EN: Final = re.compile(
     r"^(?P<subject>[A-Z][\w'’()/ -]{2,60}?) (?P<verb>is|are) "
-    r"(?P<done>(?:not )?(?:\w{3,}ed|given|taken|begun|due|needed))(?: only)? (?P<when>(?:when|if|within|every|before|after|until|once)\b[^;]*\d.*)"
+    r"(?P<done>(?:not )?(?:\w{3,}ed|given|taken|begun|due|needed))"
+    r"(?: only)? (?P<when>(?:when|if|within|every|before|after|until|once)\b[^;]*\d.*)"
 )
 _ADVERB: Final = re.compile(r" (?:again|only|at once|as soon as possible)$")
 _NUM: Final = r"\d[\d,]*(?:\.\d+)?(?:\s*(?:%|mg|ml|g)?\s*(?:至|～|~|到|—|–|-)\s*\d[\d,]*(?:\.\d+)?)?"
@@ -70,7 +71,7 @@ _QUANTITY_ZH: Final = re.compile(
     rf"|mL/min(?:/1\.73 ?m²)?|ml/min|mmHg|cm|mm|岁|天|小时|分钟|周龄|周"
     r"|个月|个工作日|个百分点|万元|亿元|元|倍|次|支|片|剂|(?<!\d{4})年|(?<!\d{4} )年)(?![A-Za-z/月])"
 )
-_UNIT_LINE: Final = re.compile(r"单位[:：]|^\(?in (?:thousands|millions|billions)", re.IGNORECASE)
+_UNIT_LINE: Final = re.compile(r"单位[:：]|\bin (?:thousands|millions|billions)\b", re.IGNORECASE)
 _SUM: Final = re.compile(r"[=＝÷×]|\bfor example\b|例如|假设|比如", re.IGNORECASE)
 _WH: Final = re.compile(
     r"(?:what|how|when|who|why|where|which|if|before|after|then|next|also|reading|[\d\W])", re.IGNORECASE
@@ -106,13 +107,15 @@ def _heading(lines: list[str]) -> str:
 
 
 def _section(page: Page, chunk: Chunk, heading: str, lines: list[str]) -> Iterator[Draft]:
-    """What the document says under a heading: all of a short section or list, else its first sentences."""
+    """What the document says under a heading: all of a short section or list, else its first lines or sentences."""
     lines = [line for line in lines if not _ASIDE.search(line) and not _UNIT_LINE.search(line)]
-    body = "\n".join(lines)
     most = 260 if page.zh else 600
+    while len(lines) > 1 and sum(map(len, lines)) + len(lines) > most:
+        lines = lines[:-1]
+    body = "\n".join(lines)
     if len(body) > most:
-        spans = sentence_spans(lines[0], page.language)
-        body = lines[0][: spans[min(1, len(spans) - 1)][1]] if spans else lines[0]
+        spans = sentence_spans(body, page.language)
+        body = body[: spans[min(1, len(spans) - 1)][1]]
     if (
         not (28 if page.zh else 40) <= len(body) <= most
         or body.endswith((":", "：", ";", "；", ",", "，"))
@@ -168,7 +171,7 @@ def _in_english(page: Page, chunk: Chunk, sentence: str) -> Draft | None:
         body = f"when should one {order['verb'].lower()} {_ADVERB.sub('', order['rest'])}?"
         return Draft("sentence", according(page, body), (sentence,), chunk, sentence)
     under = _WHEN_EN.match(sentence)
-    if under:
+    if under and not re.fullmatch(r"The \w+", under["subject"]):
         subject = decapitalised(page, under["subject"])
         body = f"when {under['verb']} {subject} {under['done']}?"
         return Draft("sentence", according(page, body), (sentence,), chunk, sentence)

@@ -26,7 +26,7 @@ _BARE: Final = re.compile(
 _SPLIT: Final = re.compile(r"\bby\b|分(?:产品|行业|地区|部)")
 _POINT: Final = re.compile(r"balance sheet|financial position|资产负债表|财务状况", re.IGNORECASE)
 _NO_NOUN: Final = re.compile(
-    r"(?:what|who|why|how|step|note|source|example|chinese|english)\b|[\W\d_]*$|(?:换算|步骤|备注|说明|由|英文|.*情况$)",
+    r"(?:what|who|why|how|step|note|source|example|chinese|english)\b|[\W\d_]*$|(?:换算|步骤|备注|来源|说明|由|英文|.*情况$)",
     re.IGNORECASE,
 )
 _ATTRIBUTE: Final = re.compile(
@@ -166,7 +166,7 @@ def _entry(page: Page, table: Table, row: tuple[Cell, ...], label: str, column: 
     noun = _IN_BRACKETS.sub("", name).strip()
     answer = _with_unit(text, name, row, head)
     if page.zh:
-        digits = bool(re.search(r"\d", text)) and not name.endswith(("人群", "方案", "药物", "对象"))
+        digits = bool(re.search(r"\d", text)) and not name.endswith(("人群", "方案", "药物", "对象", "单位", "缩写"))
         inside = f"{label}（{name}）" if len(name) == 1 else f"{label}的{noun}"
         body = f"{label}{noun}？" if noun.startswith("是否") else f"{inside}是{'多少' if digits else '什么'}？"
         question = according(page, body, part)

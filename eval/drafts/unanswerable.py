@@ -72,7 +72,9 @@ def _exchanged(page: Page, one: Draft, everything: str, chance: random.Random, *
     if year and one.kind == "table":
         earlier = str(int(year.group()) - _SHIFT - chance.randrange(5))
         plain = re.sub(r"as of [A-Z][a-z]+ \d+, ", "at the end of ", one.question)
-        return plain.replace(year.group(), earlier) if earlier not in everything and year.group() in plain else ""
+        title, mark, asked = plain.rpartition("》" if page.zh else "”")
+        known = earlier in everything or year.group() not in asked
+        return "" if known else f"{title}{mark}{asked.replace(year.group(), earlier)}"
     if one.kind == "sentence" and one.asked[1]:
         other = _absent(_TERMS[language, _field(page)], everything, chance)
         return one.question.replace(f"“{one.asked[1]}”", f"“{other}”" if page.zh else other) if other else ""
