@@ -152,7 +152,7 @@ def _warnings(results: Row) -> str:
 
 def _tile(name: str, row: Row) -> str:
     words = metric(name)
-    interval = f"95 %: {span(row)}" if span(row) != "–" else ""
+    interval = f"95 %: {span(row)} · n = {row.get('n', '–')}" if span(row) != "–" else f"n = {row.get('n', '–')}"
     return (
         f'<div class="tile"><p class="name">{both(words.name)}</p><p class="big">{number(row.get("value"))}</p>'
         f'{tile_bar(bar_of(words.name, row))}<p class="soft num">{interval}</p>'

@@ -45,8 +45,8 @@ _OTHERS = Text("Other figures", "其他指标")
 
 _READING = {
     "bars": Text(
-        "Longer is better. The whisker is the 95 % interval: another sample of questions would land in it.",
-        "越长越好。须线为 95% 区间：换一批问题，结果大致落在其中。",
+        "Longer is better. The whisker is the 95 % interval: how far the choice of questions may have moved it.",
+        "越长越好。须线为 95% 区间：换一批问题时，数值可能的波动范围。",
     ),
     "bars_down": Text(
         "Longer is better; for the dashed ones, shorter is. The whisker is the 95 % interval.",
