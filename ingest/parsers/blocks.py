@@ -63,6 +63,17 @@ class Parsed:
     headings: tuple[Heading, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A part of a file that cannot be read, such as one line or one sheet; what stands around it is read.
+
+    `source` names it ("file.jsonl#line 7"), `reason` says what is wrong with it and the next step.
+    """
+
+    source: str
+    reason: str
+
+
 @dataclass(slots=True)
 class _Page:
     """The text so far, with what is known about places in it."""
