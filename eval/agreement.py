@@ -136,7 +136,7 @@ def _against_people(run: _Run, sets: _Sets) -> dict[str, Any]:
         found += [{"set": name, **row} for row in correlations(chosen, values, run.options)]
     for name, answers in sets.graded.items():
         graded = choose(answers, run.limit)
-        values, failed[name] = _values(run, sets.files[name], graded)
+        values, failed[name] = _values(run, sets.files[name], [one for one in graded if one.grade != "refusal"])
         areas += [{"set": name, **row} for row in graded_areas(graded, values, run.options)]
         refused[name] = refusals(graded, run.options)
     told = {name: counts for name, counts in failed.items() if counts}

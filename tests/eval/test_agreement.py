@@ -80,7 +80,8 @@ def folder(tmp_path: Path) -> Path:
         | {"label": "incorrect" if i % 2 else "correct"}
         for i in range(12)
     ]
-    write(made / "grades.jsonl", grades)
+    refused = {"response": "NOT IN THE DOCUMENTS", "label": "refusal"}
+    write(made / "grades.jsonl", [*grades, grades[0] | refused | {"id": "refused"}])  # not measured by any metric
     (made / "INDEX.md").write_text("# sets", encoding="utf-8")
     write(made / "questions.jsonl", [{"id": "1", "question": "Q?"}])
     return made
@@ -113,7 +114,8 @@ def test_metrics_against_people(folder: Path, tmp_path: Path) -> None:
     graded = {row["metric"]: row for row in results["graded"]}
     assert graded["oracle_precision"]["auroc"]["value"] == 1.0
     assert graded["constant_f1"]["auroc"]["value"] == 0.5
-    assert results["refusals"]["grades"]["recall"]["value"] is None  # none is graded so
+    assert graded["oracle_precision"]["n"] == 12
+    assert results["refusals"]["grades"]["recall"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 13}
 
 
 def test_the_table_as_markdown(folder: Path, tmp_path: Path) -> None:
