@@ -19,8 +19,9 @@ _COMPANY_EN = re.compile(
     r"(?=[:,’' ]|$)"
 )
 _COMPANY_ZH = re.compile(
-    r"^(?P<name>[^，。：《》、的]{2,30}?有限(?:责任)?公司|[^，。：《》、的]{2,12}?(?:集团|银行))(?=.)"
+    r"^(?P<name>[^，。：《》、的]{2,30}?有限(?:责任)?公司|[^，。：《》、的]{2,12}?(?:集团|银行))(?!股份|有限)"
 )
+_NO_TITLE = re.compile(r"(?:united states|form \S+|table of contents|untitled|contents|目录)$", re.IGNORECASE)
 _DOLLARS = re.compile(r"amounts are (?:in )?(?:United States|U\.?S\.?) dollars", re.IGNORECASE)
 _YUAN = re.compile(r"币种[:：]\s*人民币|单位[:：]\s*人民币")
 _COMMON = re.compile(
@@ -125,7 +126,8 @@ class Page:
     def named(self) -> bool:
         """Whether it has a title that a question can name, not the stem of a file."""
         title = self.document.title
-        return bool(title) and title != PurePath(self.document.source).stem and len(title) <= 110
+        named = bool(title) and title != PurePath(self.document.source).stem and not _NO_TITLE.match(title)
+        return named and len(title) <= 110
 
     def chunk_at(self, offset: int) -> Chunk | None:
         """Return the chunk that holds a character of the document."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from eval.drafts.draft import Draft, Page, according, decapitalised
-from rag.language import detect_language, has_han, sentence_spans
+from rag.language import HAN, detect_language, has_han, sentence_spans
 from rag.schema import Chunk
 
 _GENERIC: Final = re.compile(
@@ -23,7 +23,8 @@ _ASIDE: Final = re.compile(
 )
 _POINTS_BACK: Final = re.compile(
     r"(?:it|its|this|that|these|those|they|their|there|he|she|such|both|all|each|one|some|other|another|here|then|also|but|and"
-    r"|so|thus|the (?:former|latter|two|same|table|figures?|other|last|first|rest|company|price|estimate|part))\b"
+    r"|so|thus|if|when|although|though|while|as|since|because|however|no|any|what|how)\b"
+    r"|the (?:former|latter|two|same|table|figures?|other|last|first|rest|company|price|estimate|part)\b"
     r"|这|那|它|其|该|此|两者|二者|上述|以上|同样|因此|但|而|且|并|如果|若|前者|后者|公司|也|另|即|则|其中",
     re.IGNORECASE,
 )
@@ -40,7 +41,7 @@ _IS_EN: Final = re.compile(
     rf"(?:an? (?!{_NO_KIND})|the (?!{_RANKED}))(?P<rest>\w.{{10,}})"
 )
 _IS_ZH: Final = re.compile(
-    r"^(?P<term>[^，。：；、（）“”\d]{2,14}?)(?:（[^）]{1,30}）)?(?P<verb>是指|指的是|指|是)(?P<rest>[^否不由].{7,})"
+    r"^(?P<term>[^，。：；、（）“”\d]{2,14}?)(?:（[^）]{1,30}）)?(?P<verb>是指|指的是|指(?![定标数导引出南])|是)(?P<rest>[^否不由].{7,})"
 )
 _ONE: Final = (
     r"(?:[$€£]\s?)?\d[\d,]*(?:\.\d+)?"
@@ -64,6 +65,8 @@ _WHEN_EN: Final = re.compile(
     r"(?: only)? (?P<when>(?:when|if|within|every|before|after|until|once)\b[^;]*\d.*)"
 )
 _ADVERB: Final = re.compile(r" (?:again|only|at once|as soon as possible)$")
+_NO_HEADING: Final = re.compile(rf"[-–—]$|^PART\b|[√□|]|\d{{5}}|\d,\d{{3}}|[{HAN}] +[{HAN}]")
+_BROKEN: Final = re.compile(rf"[{HAN}] +[{HAN}]|[√□]")
 _NUM: Final = r"\d[\d,]*(?:\.\d+)?(?:\s*(?:%|mg|ml|g)?\s*(?:至|～|~|到|—|–|-)\s*\d[\d,]*(?:\.\d+)?)?"
 _NO_TERM: Final = re.compile(r"^[一二两三四五六七八九十几]|[均都也分主通常即不]$")
 _QUANTITY_ZH: Final = re.compile(
@@ -102,7 +105,8 @@ def _of_chunk(page: Page, chunk: Chunk) -> Iterator[Draft]:
 def _heading(lines: list[str]) -> str:
     """Return the heading the lines of a chunk begin with, "" where they begin with text."""
     first = lines[0] if len(lines) > 1 else ""
-    plain = len(first) <= 60 and not re.search(r"[.。;；:：,，!！?？]$|^\d+[.、)]|^[-•·]", first)
+    plain = len(first) <= (24 if has_han(first) else 60) and not _NO_HEADING.search(first)
+    plain = plain and not re.search(r"[.。;；:：,，!！?？]$|^\d+[.、)]|^[-•·]", first)
     return first if plain else ""
 
 
@@ -119,6 +123,7 @@ def _section(page: Page, chunk: Chunk, heading: str, lines: list[str]) -> Iterat
     if (
         not (28 if page.zh else 40) <= len(body) <= most
         or body.endswith((":", "：", ";", "；", ",", "，"))
+        or _BROKEN.search(body)
         or re.search(r" \| |[:：]\n[^\n]*$", body)
     ):
         return
@@ -138,6 +143,7 @@ def _sentence(page: Page, chunk: Chunk, sentence: str, under: str) -> Draft | No
     most = 110 if zh else 320
     if (
         len(sentence) > most
+        or _BROKEN.search(sentence)
         or sentence in page.document.title
         or _ASIDE.search(sentence)
         or _SUM.search(sentence)

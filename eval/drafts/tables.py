@@ -38,6 +38,8 @@ _ATTRIBUTE: Final = re.compile(
     re.IGNORECASE,
 )
 _RATIO: Final = re.compile(r"\bratio\b|turnover|times|比率|周转|倍数", re.IGNORECASE)
+_NO_TABLE: Final = re.compile(r"contact|signature|exhibit|\bindex\b|联系", re.IGNORECASE)
+_BROKEN: Final = re.compile(rf"[{HAN}] +[{HAN}]|单位[:：]|币种|@|\d\.\d\d(?!\d)")
 _OPEN_END: Final = re.compile(r"\b(?:when|if|of|for|by|to|with|and|or|at|in|on|from)$", re.IGNORECASE)
 _VERBLESS: Final = re.compile(r"[≥≤<>＜＞～\d]|(?:below|above|under|over|at least)\b", re.IGNORECASE)
 _UNIT_COLUMN: Final = re.compile(r"单位|units?", re.IGNORECASE)
@@ -47,7 +49,7 @@ _IN_BRACKETS: Final = re.compile(r"[（(]([^（）()]{1,14})[）)]$")
 def drafts(page: Page) -> Iterator[Draft]:
     """Yield questions from every table of a document that a question can name."""
     for table in page.document.tables:
-        if len(table.caption) <= 90 and page.named:
+        if len(table.caption) <= 90 and page.named and not _NO_TABLE.search(table.caption):
             yield from _of_table(page, table)
 
 
@@ -88,17 +90,15 @@ def spoken(cell: Cell, zh: bool, rate: bool = True) -> str:
 def _label(page: Page, table: Table, row: tuple[Cell, ...]) -> str:
     """Return the label of a row with the section it stands in; "" where it names nothing."""
     own = row[0].text.strip()
-    if not own or len(own) > 70 or len(row) < 2:
+    if not own or len(own) > 70 or len(row) < 2 or _BROKEN.search(own):
         return ""
     line = _line(page, row)
     parts = line.split(" | ")[: 2 if table.caption else 1]
     label = next((part for part in parts if part.endswith(own)), own)
-    label = _LISTED.sub("", label.replace(" – ", "：" if page.zh else ", ")) if page.zh else label
-    return (
-        ""
-        if _BARE.fullmatch(label) or len(label) > 90 or ": " in label or _OPEN_END.search(label)
-        else label.strip(" :：")
-    )
+    label = _LISTED.sub("", label.replace(" – ", "：")) if page.zh else label.replace(" – ", ", ")
+    label = label.strip(" :：")
+    names = not _BARE.fullmatch(label) and not _OPEN_END.search(label)
+    return label if names and len(label) <= 90 and ": " not in label else ""
 
 
 def _line(page: Page, row: tuple[Cell, ...]) -> str:
@@ -110,7 +110,14 @@ def _line(page: Page, row: tuple[Cell, ...]) -> str:
 def _figure(page: Page, table: Table, label: str, cell: Cell) -> Draft | None:
     """The figure of a line in a period: "What were 3M Company's net sales in 2022?"."""
     chunk = page.chunk_at(cell.start)
-    if chunk is None or not cell.period or _BARE.fullmatch(label.split(" – ")[-1]):
+    dated = re.search(r"(?:19|20)\d\d", cell.period or "")
+    if (
+        chunk is None
+        or not cell.period
+        or not dated
+        or _BROKEN.search(cell.period)
+        or _BARE.fullmatch(label.split(" – ")[-1])
+    ):
         return None
     caption = table.caption
     whole = caption if _SPLIT.search(caption) else ""
@@ -138,7 +145,8 @@ def _when_en(period: str, *, ended: bool) -> str:
         return f"at the end of {period}" if ended else f"in {period}"
     if re.fullmatch(r"[A-Z][a-z]+ \d+, \d{4}", period):
         return f"as of {period}" if ended else f"for the year ended {period}"
-    return f"in {period}"
+    spell = re.match(r"(\w+) (Months|Weeks|Quarters?|Years?) Ended\b", period, re.IGNORECASE)
+    return f"for the {spell.group().lower()}{period[spell.end() :]}" if spell else f"in {period}"
 
 
 def _asked_zh(page: Page, label: str, period: str) -> str:
@@ -154,6 +162,8 @@ def _entry(page: Page, table: Table, row: tuple[Cell, ...], label: str, column: 
     chunk = page.chunk_at(cell.start)
     text = cell.text.strip()
     fit = 2 <= len(name) <= 40 or (page.zh and name)
+    if _BROKEN.search(name) or re.search(rf"@|[{HAN}] +[{HAN}]", text):
+        return None
     if chunk is None or not fit or not _tells(text) or _NO_NOUN.match(name) or (not page.zh and len(label) > 60):
         return None
     if page.company and not page.zh and cell.value is not None:
