@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -123,15 +124,14 @@ def draft_dataset(
     if out.exists():
         raise UserError(f"{out} exists already and may hold somebody's corrections. Name another file.")
     settings = settings_of(llm=llm)
-    with open_collection(settings, collection) as index:
-        rows = draft(index, count=count, seed=seed, generator=generator_of(settings))
+    tally: Counter[str] = Counter()
+    with open_collection(settings, collection) as index, ProgressBar() as progress:
+        model = generator_of(settings)
+        rows = draft(index, count=count, seed=seed, generator=model, tally=tally, progress=progress)
         name = index.name
     write_lines(out, rows)
-    kinds: dict[str, int] = {}
-    for row in rows:
-        kinds[row["kind"]] = kinds.get(row["kind"], 0) + 1
-    words = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
-    found = {"out": str(out), "collection": name, "questions": len(rows), "kinds": kinds, "drafted": True}
+    words = ", ".join(f"{n} {kind}" for kind, n in sorted(tally.items()))
+    found = {"out": str(out), "collection": name, "questions": len(rows), "kinds": dict(tally), "drafted": True}
     return found, f"{len(rows)} drafted questions ({words}) in {out}: correct them, then set reviewed to true"
 
 
