@@ -58,7 +58,7 @@ def missing_numbers(claim: str, near: Sequence[Line], shares: dict[str, float]) 
     `near` and `shares` as `nearest` gives them. Where a line says the same in the same words, the figure must stand
     in that line or one as near.
     """
-    stated = find_quantities(claim)
+    stated = [q for q in find_quantities(claim) if q.unit != "date"]  # whole dates are compared as dates
     if not stated or not near:
         return stated
     best = shares[near[0].text]

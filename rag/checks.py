@@ -31,7 +31,7 @@ _NAMED_MONTH = r"(?P<m>jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\
 _DATES = tuple(
     re.compile(pattern, re.I)
     for pattern in (
-        r"(?<!\d)(?P<y>(?:19|20)\d\d)\s?[-/年]\s?(?P<m>0?[1-9]|1[0-2])(?:\s?[-/月]\s?(?P<d>0?[1-9]|[12]\d|3[01])(?!\d))?",
+        r"(?<!\d)(?P<y>(?:19|20)\d\d)\s?[-/年]\s?(?P<m>0?[1-9]|1[0-2])(?:\s?[-/月]\s?(?P<d>[12]\d|3[01]|0?[1-9])[日号]?(?!\d))?",
         r"(?<!\d)(?P<m>0?[1-9]|1[0-2])月(?P<d>0?[1-9]|[12]\d|3[01])[日号]",
         rf"\b{_NAMED_MONTH}\s+(?P<d>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?\b(?:,?\s+(?P<y>(?:19|20)\d\d)\b)?",
         rf"\b(?P<d>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?\s+(?:of\s+)?{_NAMED_MONTH}\b(?:,?\s+(?P<y>(?:19|20)\d\d)\b)?",
@@ -99,7 +99,7 @@ def turned(claim: str, near: Sequence[Line]) -> bool:
 
 def _says(text: str, positive: frozenset[str]) -> bool:
     """Tell whether the line holds the claim and little more: a negating word of another clause turns nothing."""
-    line = term_set(affirmed(text))
+    line = wanted_terms(affirmed(text))
     return coverage(positive, line) >= SAME and coverage(line, positive) >= CLOSE
 
 
@@ -121,7 +121,7 @@ def missing_dates(claim: str, texts: Iterable[str]) -> list[re.Match[str]]:
 
 def missing_names(claim: str, texts: Sequence[str]) -> tuple[list[tuple[int, int]], int]:
     """Return the spans of the claim's names that no text holds, and how many names the claim has."""
-    spans = [*_names(claim)]
+    spans = [*name_spans(claim)]
     if not spans:
         return [], 0
     whole = "\n".join(texts)
@@ -163,7 +163,8 @@ def _dates(text: str) -> Iterable[tuple[re.Match[str], tuple[int | None, ...]]]:
             yield match, (int(year) if year else None, number, int(day) if day else None)
 
 
-def _names(claim: str) -> Iterable[tuple[int, int]]:
+def name_spans(claim: str) -> Iterable[tuple[int, int]]:
+    """Yield the spans of names: capitalised, Latin binomials, initials; in Chinese those the dictionary knows."""
     if has_han(claim):
         at = 0
         for name in han_names(claim):

@@ -9,18 +9,19 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
-from rag.amounts import BESIDE, CLOSE, missing_numbers, nearest, wanted_terms, without
-from rag.checks import affirmed, ascii_figures, missing_dates, missing_names, said, turned
+from rag.amounts import BESIDE, CLOSE, SAME, missing_numbers, nearest, wanted_terms, without
+from rag.checks import affirmed, ascii_figures, missing_dates, missing_names, name_spans, said, turned
 from rag.language import has_han, latin_terms, words
 from rag.numbers import find_quantities
 from rag.schema import Passage
-from rag.support import Line, SentenceVectors, coverage, lines, weight
+from rag.support import Line, SentenceVectors, coverage, lines, term_set, weight
 
 CANDIDATES = 6  # lines of the passages embedded a claim, those that hold most of its words (12 measured the same)
 _FIGURE = re.compile(r"(?:(?<![\w)\]])-)?\d+(?:,\d{3})*(?:\.\d+)?", re.ASCII)
 _MARKS = re.compile(r"[^\w#%]+")
 _ECHO = 6  # characters from which a claim can be an echo
 _AHEAD = 4  # terms of a claim after each one that are looked for together with it
+_ENOUGH = 4  # other terms by which a line is known to say the same
 _HALF = 0.5  # from where a strange name is one put in the place of another
 _WITHIN = 8  # terms between which they must stand in a line
 
@@ -51,9 +52,9 @@ class Signals:
 
 def measure(claim: str, passages: Sequence[Passage], vectors: SentenceVectors) -> Signals:
     """Measure what the passages hold of a claim."""
-    claim = said(claim)
     texts = [p.chunk.text for p in passages]
-    same = echo(claim, texts)
+    as_written, claim = claim, said(claim)
+    same = echo(as_written, texts) or echo(claim, texts)
     if same:
         return Signals(same == "same", 1.0, 1.0, 1.0, 1.0, same == "changed")
     wanted = wanted_terms(claim)
@@ -76,11 +77,19 @@ def measure(claim: str, passages: Sequence[Passage], vectors: SentenceVectors) -
 
 
 def _strange(claim: str, texts: Sequence[str], near: Sequence[Line], shares: Mapping[str, float]) -> tuple[str, ...]:
-    """Return the names of a claim the passages do not hold; a Chinese one must stand in a line that says the same."""
+    """Return the names of a claim the passages do not hold.
+
+    Where a line says the same but for names, they must stand in that line or one as near: no name of another line.
+    """
     best = shares[near[0].text]
-    if best < _HALF:
+    spans = list(name_spans(claim))
+    if best < _HALF or not spans:
         return ()
-    if has_han(claim) and best >= CLOSE:
+    named = frozenset().union(*(term_set(claim[start:end]) for start, end in spans))
+    rest = wanted_terms(claim) - named
+    same = len(rest) >= _ENOUGH and coverage(rest, near[0].terms) >= SAME
+    told = best >= CLOSE if has_han(claim) else same and coverage(near[0].terms, wanted_terms(claim)) >= CLOSE
+    if told:
         texts = [line.text for line in near if shares[line.text] >= best - BESIDE]
     return tuple(claim[start:end] for start, end in missing_names(claim, texts)[0])
 

@@ -119,6 +119,8 @@ class Support:
         return [self._judge(claim, passages) for claim, passages in pairs]
 
     def _judge(self, claim: str, passages: Sequence[Passage]) -> Judgement:
+        if not lines(passages):
+            return "not_enough_info", 0.0
         found = measure(claim, passages, self._vectors)
         if found.verbatim:
             return "supported", VERBATIM
