@@ -16,7 +16,10 @@ from rag.numbers import find_quantities
 from rag.schema import Passage
 from rag.support import Line, SentenceVectors, coverage, lines, term_set, weight
 
-CANDIDATES = 6  # lines of the passages embedded a claim, those that hold most of its words (12 measured the same)
+CANDIDATES = (
+    3  # lines embedded a claim, those that hold most of its words; 12 measure 0.002 better, at a third the speed
+)
+_ALIKE = 6  # lines looked through for one that says the same with the other polarity
 _FIGURE = re.compile(r"(?:(?<![\w)\]])-)?\d+(?:,\d{3})*(?:\.\d+)?", re.ASCII)
 _MARKS = re.compile(r"[^\w#%]+")
 _ECHO = 6  # characters from which a claim can be an echo
@@ -70,7 +73,7 @@ def measure(claim: str, passages: Sequence[Passage], vectors: SentenceVectors) -
         passage=coverage(wanted, held),
         order=in_order(claim, every),
         cosine=best_cosine(claim, near[:CANDIDATES], vectors),
-        negated=turned(claim, near[:CANDIDATES]),
+        negated=turned(claim, near[:_ALIKE]),
         missing=(*missing, *(found.group() for found in missing_dates(claim, texts))),
         strange=_strange(claim, texts, near, shares),
     )
