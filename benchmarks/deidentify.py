@@ -19,6 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.personal_names import words_of as _WORDS_OF
+
 FILE = Path(__file__).parents[1] / "tests/ingest/deidentify.jsonl"
 _MARK = re.compile(r"\[\[(\w+)\|(.*?)\]\]", re.DOTALL)
 _TITLE = re.compile(r"^(?:Dr|Mr|Mrs|Ms|Miss|Nurse)\.? |(?:女士|先生|护士长|护士|主任|教授)$")
@@ -114,9 +116,9 @@ def strike(examples: Iterable[Example]) -> None:
     names = [e.text[a:b] for e in examples for a, b, kind in e.spans if kind == "NAME"]
     gone = {part.lower() for name in names for part in re.findall(r"[^\W\d_]+", name)}
     gone |= {char for name in names for char in name if char >= "\u4e00"}
-    words_of = personal_names.words_of
 
     def struck(name: str) -> frozenset[str]:
+        words_of = _WORDS_OF
         if name not in ("given_en", "surnames_en", "pinyin_surnames", "given_zh"):
             return words_of(name)
         return frozenset("".join(c for c in w if c not in gone) for w in words_of(name) if w not in gone)

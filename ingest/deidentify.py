@@ -1,7 +1,7 @@
 """Persons taken out of documents before they are cut, indexed or shown to a model.
 
 Two ways: `mask` writes what stood there (`[NAME]`, `[姓名]`) and forgets it; `pseudonym` writes a placeholder that is
-the same for the same person in all documents (`[NAME-3]`), and a `Vault` apart from the collection can put it back.
+the same for the same person in all documents (`[NAME_3]`), and a `Vault` apart from the collection can put it back.
 Of dates the year is kept (45 CFR 164.514(b)(2), Safe Harbor); ages of 90 and more go, younger ones stay.
 Doses, laboratory values, amounts, years, pages, period ends, companies and eponyms are left.
 
@@ -129,7 +129,7 @@ class _Hider:
         self.mode, self.vault, self.language, self.kinds = mode, vault, language, frozenset(kinds)
         self.known: dict[str, str] = {}  # original -> kind
         self._said: dict[str, str] = {}
-        self._people: list[str] = []
+        self._people: set[str] = set()  # identities of full names
 
     def hide(self, text: str) -> Deidentified:
         """Replace in one text."""
@@ -176,7 +176,8 @@ class _Hider:
         originals = [(kind, text[start:end]) for start, end, kind in spans]
         places: list[tuple[int, int] | None] = [None] * len(spans)
         if self.mode == "pseudonym" and self.vault is not None and originals:
-            self._people += [original for kind, original in originals if kind == "NAME"]
+            names = {identity_of(kind, original) for kind, original in originals if kind == "NAME"}
+            self._people |= {name for name in names if " " in name}
             places = list(self.vault.places([(kind, self._identity(kind, o), o) for kind, o in originals]))
         found, parts, at = [], [], 0
         for (start, end, kind), (_, original), place in zip(spans, originals, places, strict=True):
@@ -192,8 +193,7 @@ class _Hider:
         own = identity_of(kind, original)
         if kind != "NAME" or " " in own or has_han(original):
             return own
-        whole = {identity_of(kind, name) for name in self._people}
-        whole = {name for name in whole if " " in name and own in name.split()}
+        whole = {name for name in self._people if own in name.split()}
         return whole.pop() if len(whole) == 1 else own
 
 

@@ -45,6 +45,7 @@ _DATES = "|".join(
     )
 )
 _DATE = re.compile(_DATES)
+_NO_DATE = re.compile(r"(?:1[3-9]|2\d|3[01])[-/.](?:1[3-9]|2\d|3[01])[-/.]")  # no month in it
 _FISCAL = re.compile(
     r"(?:\bas (?:of|at)|\b(?:year|years|period|periods|quarter|quarters|months?|weeks?)[ -]end(?:ed|ing)(?: on)?"
     r"|(?:balance sheets?|year-end) (?:as )?(?:at|of)|截至|截止|止于|报告期末"
@@ -73,9 +74,12 @@ _PHONES = re.compile(
     r"|555-\d{4}"
     r")(?![\w-]|[.,]\d)"
 )
-_EMAIL = re.compile(r"[\w.+%-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+_EMAIL = re.compile(
+    r"(?<![A-Za-z0-9.+%_-])[A-Za-z0-9.+%_-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,5}\.[A-Za-z]{2,24}"
+)
 _URL = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"'，。；）)\]】|]+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|cn)/[^\s<>\"'，。；）)\]】|]+"
+    r"(?:https?://|www\.)[^\s<>\"'，。；）)\]】|]+"
+    r"|(?<![\w.-])[\w-]{1,63}(?:\.[\w-]{1,63}){0,4}\.(?:com|org|net|cn)/[^\s<>\"'，。；）)\]】|]+"
 )
 _PERSONAL_URL = re.compile(
     r"//[^/\s]*@|linkedin\.com/in/|(?:facebook|instagram|twitter|x|tiktok|github)\.com/\w|weibo\.com/"
@@ -97,7 +101,9 @@ _PLATE = re.compile(
 )
 
 _SEP = r"(?:[^\S\n]*(?:number|numbers|num|nos?\.?|id|code|号码?|编号|为|是))?[^\S\n]*[.:：#=|]*[^\S\n]*(?:is )?#?"
-_CODE = r"(?=[A-Z0-9][A-Z0-9./ -]*\d)[A-Z0-9]+(?:[-/.]?[A-Z0-9]+)*(?: (?:\d[\dA-Z-]*|[A-Z]\d[\dA-Z]*)(?![a-z]))*"
+_CODE = (
+    r"(?=[A-Z0-9][A-Z0-9./ -]{0,60}\d)[A-Z0-9](?:[-/.]?[A-Z0-9]){0,40}(?: (?:\d[\dA-Z-]*|[A-Z]\d[\dA-Z]*)(?![a-z]))*"
+)
 _LABELS: tuple[tuple[str, str], ...] = (
     (
         "RECORD",
@@ -130,7 +136,6 @@ _LABELLED = tuple(
     (kind, re.compile(rf"(?:{label})(?![a-z]){_SEP}(?:[^\S\n]*(?:号码?)?[:：]?[^\S\n]*)({_CODE})", re.IGNORECASE))
     for kind, label in _LABELS
 )
-_LOCAL_PHONE = re.compile(r"\+?[\d(][\d ().转-]{5,}\d")
 
 _STREET = (
     r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Circle|Cir|Place|Pl|Terrace|Ter|Way"
@@ -144,17 +149,15 @@ _ADDRESS = re.compile(
     rf"(?:,? (?:Apt|Apartment|Suite|Ste|Unit|Floor|Flat|Room|#)\.? ?#?[\w-]+)?"
     rf"(?:,? (?:[A-Z][\w'.-]*(?: [A-Z][\w'.-]*){{0,3}}),? {_ZIP})?"
 )
-_ZH_AREA = rf"[{_HAN}]{{2,8}}?(?:省|自治区|市|自治州|地区|盟|区|县|旗|镇|乡|街道)"
-_ZH_ROAD = rf"[{_HAN}]{{1,9}}?(?:大道|大街|路|街|巷|弄|胡同|道|村|屯|庄|小区|花园|公寓|社区|组|里|苑)"
-_ZH_DOOR = r"[\dA-Za-z一二三四五六七八九十]{1,5}(?:-\d+)?(?:号楼?|弄|栋|幢|座|单元|楼|层|室|组|户|房|院)"
-_ZH_ADDRESS = re.compile(rf"(?:{_ZH_AREA}){{0,5}}(?:{_ZH_ROAD}){{1,4}}(?:{_ZH_DOOR}){{1,5}}")
-_ZH_LEAD = re.compile(
-    r"^(?:现住|家住|居住于|居住在|住在|住址|住|地点|地址|就诊于|位于|于|在|到|从|至|由|系|来自|户籍|籍贯)+"
-)
+_ZH_ROAD = r"(?:大道|大街|路|街|巷|弄|胡同|道|村|屯|庄|小区|花园|公寓|社区|组|里|苑)"
+_ZH_DOOR = r"[\dA-Za-z一二三四五六七八九十]{1,5}(?:-\d{1,5})?(?:号楼?|弄|栋|幢|座|单元|楼|层|室|组|户|房|院)"
+_ZH_ADDRESS = re.compile(rf"{_ZH_ROAD}(?:{_ZH_DOOR}){{1,5}}")
+_ZH_BEFORE = re.compile(rf"[{_HAN}]{{0,40}}$")
+_ZH_PART = re.compile(r"省|自治区|市|州|盟|区|县|旗|镇|乡|路|街|道|村|巷|弄|里|苑|庄|$")
+_ZH_LEAD = re.compile(r"现住|家住|居住|住|于|在|址|地点|从|至|由|系|来自|户籍|籍贯|到")
 _ZH_HOME = re.compile(
-    rf"(?:住址|地址|户籍地?|籍贯|现住|家住|居住地|住所)[:：]?\s*((?:{_ZH_AREA}|{_ZH_ROAD}|{_ZH_DOOR})+)"
+    rf"(?:住址|地址|户籍地?|籍贯|现住|家住|居住地|住所)[:：]?[^\S\n]*([{_HAN}\dA-Za-z-]{{4,60}}?)(?=[^{_HAN}\dA-Za-z-]|$|电话|手机|联系|邮编)"
 )
-_STREETLESS = re.compile(r"^(?:Address|住址)", re.IGNORECASE)
 
 
 def checked_id(number: str) -> bool:
@@ -228,6 +231,8 @@ def _dates(text: str) -> Iterator[Span]:
     """Yield dates finer than a year; those at which a reporting period ends belong to no person and are left."""
     for found in _DATE.finditer(text):
         start, end = found.span()
+        if _NO_DATE.match(found.group()):
+            continue
         before = text[max(0, start - 60) : start]
         if _BIRTH.search(before) or _BIRTH_AFTER.match(text, end):
             yield Span(start, end, "BIRTH_DATE")
@@ -239,7 +244,11 @@ def _addresses(text: str) -> Iterator[Span]:
     for found in _ADDRESS.finditer(text):
         yield Span(found.start(), found.end(), "ADDRESS")
     for found in _ZH_ADDRESS.finditer(text):
-        lead = _ZH_LEAD.match(found.group())
-        yield Span(found.start() + (lead.end() if lead else 0), found.end(), "ADDRESS")
+        before = _ZH_BEFORE.search(text[max(0, found.start() - 40) : found.start()])
+        run = before.group() if before else ""
+        part = _ZH_PART.search(run)
+        leads = list(_ZH_LEAD.finditer(run, 0, part.start() if part else len(run)))
+        yield Span(found.start() - len(run) + (leads[-1].end() if leads else 0), found.end(), "ADDRESS")
     for found in _ZH_HOME.finditer(text):
-        yield Span(found.start(1), found.end(1), "ADDRESS")
+        if _ZH_PART.search(found.group(1)).group():  # type: ignore[union-attr]
+            yield Span(found.start(1), found.end(1), "ADDRESS")

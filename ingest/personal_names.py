@@ -62,10 +62,11 @@ _BEFORE: tuple[str, ...] = (
     rf"(?im:^(?:(?:with )?(?:kind|best|warm) |yours )?(?:regards|wishes|sincerely|faithfully|truly|thanks"
     rf"|thank you|best|cheers|respectfully)[,.]?)"
     rf"\s*\n\s*(?:{_TITLE} )?(?P<n>{_NAME})[^\S\n]*(?=\n|$|,)",
-    rf"(?P<n>{_NAME}),? {_CREDENTIAL}",
-    rf"(?P<n>{_LASTFIRST}),? {_CREDENTIAL}",
-    rf"(?P<n>{_NAME}) <(?=[^\s@<>]+@|\[)",
+    rf"(?<![\w-])(?P<n>{_NAME}),? {_CREDENTIAL}",
+    rf"(?<![\w-])(?P<n>{_LASTFIRST}),? {_CREDENTIAL}",
+    rf"(?<![\w-])(?P<n>{_NAME}) <(?=[^\s@<>]+@|\[)",
 )
+_SURE = re.compile(rf"{_TITLE} |(?i:dear|hi |hello|hey|pt\b|patient|{_RELATION}\b|[\w ']{0, 30}name\b)")
 _CONTEXT = tuple(re.compile(pattern) for pattern in _BEFORE)
 _FREE = re.compile(rf"(?<![\w@/.-]){_NAME}")
 _TURNED = re.compile(rf"(?<![\w@/.-])(?P<s>{_TOKEN}), (?P<g>{_TOKEN})(?: {_TOKEN}|(?: {_UP}\.))?(?![\w-])")
@@ -115,7 +116,9 @@ def english_names(text: str) -> list[Span]:
     common = _ordinary(text)
     for pattern in _CONTEXT:
         for match in pattern.finditer(text):
-            found.update(span for span in _trimmed(text, *match.span("n")) if _told(text[slice(*span)], common))
+            surely = _SURE.match(match.group()) is not None
+            told = _trimmed(text, *match.span("n"))
+            found.update(span for span in told if _told(text[slice(*span)], common, surely))
     for match in _FREE.finditer(text):
         found.update(span for span in _trimmed(text, *match.span()) if _is_name(text, *span))
     for match in _TURNED.finditer(text):
@@ -157,13 +160,14 @@ def _ordinary(text: str) -> frozenset[str]:
     return frozenset(re.findall(rf"(?<![\w@.-]){_LOW}{{3,}}(?![\w@])", text))
 
 
-def _told(name: str, common: frozenset[str]) -> bool:
-    """Tell whether what stands behind a title or a label can be a name: a lone word must not be an ordinary one."""
+def _told(name: str, common: frozenset[str], surely: bool) -> bool:
+    """Tell whether what stands behind a title or a label can be a name: a lone word must be known, or told surely."""
     tokens = name.split()
     if len(tokens) > 1:
         return not all(_plain(token) in common for token in tokens)
     known = _given(name) or _surname(name)
-    return known or not (_plain(name) in common or _plain(name).removesuffix("s") in common or name.isupper())
+    ordinary = _plain(name) in common or _plain(name).removesuffix("s") in common or name.isupper()
+    return known or (surely and not ordinary)
 
 
 def _plain(token: str) -> str:
@@ -207,6 +211,8 @@ def _pinyin(tokens: list[str]) -> bool:
 
 def _turned(surname: str, given: str) -> bool:
     """Tell whether "Surname, Given" is a name: both known, or the surname in capitals and the other known."""
+    if min(len(surname), len(given)) < 3:
+        return False
     return (
         _given(given) and _plain(given) not in words_of("not_names") and (_surname(surname) or surname[1:].isupper())
     ) or (_surname(surname) and surname[1:].isupper() and given[1:].isupper())

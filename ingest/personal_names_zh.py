@@ -68,8 +68,9 @@ def chinese_names(text: str) -> list[Span]:
             found.update(_begun(text, match.start(1), False))
     found.update(match.span(1) for match in _foreign(text))
     named = {span for span in found if not _is_other(text, *span)}
-    for name in sorted({text[a:b] for a, b in named if b - a > 1}):
-        named.update(match.span() for match in re.finditer(re.escape(name), text))
+    names = sorted({text[a:b] for a, b in named if b - a > 1}, key=len, reverse=True)
+    if names:
+        named.update(match.span() for match in re.finditer("|".join(map(re.escape, names)), text))
     return [Span(a, b, "NAME") for a, b in outermost(named)]
 
 
@@ -191,7 +192,7 @@ def _foreign(text: str) -> Iterator[re.Match[str]]:
     """Yield names of several parts with a dot between them, without the word that stands before."""
     lead = rf"(?:{_WHO}|{_LABEL}|(?<![{_HAN}]))"
     yield from re.finditer(
-        rf"{lead}((?!患者|病人|\S*(?:网|报|记者|公司))[{_HAN}]{{2,6}}(?:[·•][{_HAN}]{{1,6}}?)+)(?=[^{_HAN}]|的|说"
+        rf"{lead}((?!患者|病人|[{_HAN}]{{0,5}}(?:网|报|记者|公司))[{_HAN}]{{2,6}}(?:[·•][{_HAN}]{{1,6}}?)+)(?=[^{_HAN}]|的|说"
         rf"|表示|因|于|自|系|$)",
         text,
     )

@@ -1,7 +1,8 @@
 """The vault: which placeholder stands for which original, kept apart from the collection.
 
 One SQLite file of mode 0600. The same original gets the same placeholder in every document, and one person written in
-two ways ("Ann Lee", "LEE, Ann") the same number: `[NAME-3]`, `[NAME-3.1]`. Originals stand in it in the clear, since
+two ways ("Ann Lee", "LEE, Ann") the same number: `[NAME_3]`, `[NAME_3_1]`, so written that no quantity is read out
+of it; a hyphen in its place, as models may write it, is understood. Originals stand in it in the clear, since
 they must come back: keep it on an encrypted disk, and delete it to make the pseudonyms irreversible.
 """
 
@@ -37,7 +38,7 @@ LABELS = {
     "TEXT": "原文",
 }
 _KINDS = {label: kind for kind, zh in LABELS.items() for label in (kind, zh)}
-PLACEHOLDER = re.compile(rf"\[({'|'.join(_KINDS)})-(\d{{1,9}})(?:\.(\d{{1,4}}))?(?: \d{{4}})?\]")
+PLACEHOLDER = re.compile(rf"\[({'|'.join(_KINDS)})[_-](\d{{1,9}})(?:[_-](\d{{1,4}}))?(?: \d{{4}})?\]")
 _LONGEST = 40  # characters of the longest placeholder, and a few
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS vault (id TEXT NOT NULL);
@@ -155,9 +156,9 @@ def identity_of(kind: str, original: str) -> str:
 
 
 def placeholder(kind: str, language: str, place: tuple[int, int] | None = None, year: str = "") -> str:
-    """Write a placeholder: `[NAME]`, `[姓名-3]`, `[NAME-3.1]`, `[DATE-7 2021]`."""
+    """Write a placeholder: `[NAME]`, `[姓名_3]`, `[NAME_3_1]`, `[DATE_7 2021]`."""
     label = LABELS[kind] if language == "zh" else kind
-    number = "" if place is None else f"-{place[0]}" + (f".{place[1]}" if place[1] else "")
+    number = "" if place is None else f"_{place[0]}" + (f"_{place[1]}" if place[1] else "")
     return f"[{label}{number}{' ' + year if year else ''}]"
 
 
