@@ -47,23 +47,26 @@ class Found:
     source: str
 
 
-def discover(paths: Sequence[str | Path], base: Path | None = None) -> Iterator[Found]:
+def discover(
+    paths: Sequence[str | Path], base: Path | None = None, closed: list[Path] | None = None
+) -> Iterator[Found]:
     """Yield the files under the given paths, each once, sorted by name within a folder.
 
     A file given by name is taken whatever its name; in a folder hidden entries are left out. The source of a file is
     its absolute path, or its path below `base` where it lies there: the same file has the same source in every run, and
-    no two files share one.
+    no two files share one. Folders that cannot be listed are put into `closed`.
 
     Raises:
         DocumentError: a path does not exist.
     """
     seen: set[Path] = set()
+    closed = [] if closed is None else closed
     for given in paths:
         root = Path(given)
         if not root.exists():
             raise DocumentError(f"{given}: there is no such file or folder. Check the name and the working folder.")
         start = root.resolve()
-        for path in [start] if start.is_file() else _walk(start, {start}):
+        for path in [start] if start.is_file() else _walk(start, {start}, closed):
             real = path.resolve()
             if real not in seen:
                 seen.add(real)
@@ -77,11 +80,12 @@ def source_of(path: Path, base: Path | None = None) -> str:
     return (path.relative_to(base.resolve()) if base is not None and inside else path).as_posix()
 
 
-def _walk(folder: Path, above: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, above: set[Path], closed: list[Path]) -> Iterator[Path]:
     """Yield regular files; `above` holds the real folders on the way here, so that a link back up is not followed."""
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
     except OSError:
+        closed.append(folder)
         return
     for entry in entries:
         if entry.name.startswith(".") or entry.name.startswith("~$"):
@@ -89,7 +93,7 @@ def _walk(folder: Path, above: set[Path]) -> Iterator[Path]:
         if entry.is_dir():
             real = entry.resolve()
             if real not in above:
-                yield from _walk(entry, above | {real})
+                yield from _walk(entry, above | {real}, closed)
         elif entry.is_file():
             yield entry
 

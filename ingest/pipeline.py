@@ -1,70 +1,35 @@
 """Files into an index: discover, read what changed, cut, add, commit in batches.
 
 A file is known by the hash of its bytes and of the way it is read; one that did not change is not parsed. Of a file
-that gives many documents (JSONL, large text) each is compared by itself; its first document carries the fingerprint of
-the whole file and is added last, so that a run that was cut short is taken up where it stopped.
+that gives many documents (JSONL, large text) each is compared by itself; its first document gets the fingerprint of
+the whole file, last of all, so that a run that was cut short is taken up where it stopped.
+
+Files are read in processes of their own (`ingest.workers`) with bounds of time and memory, ahead of what is cut and
+embedded here; plain text of up to 64 kB, which nothing can hold up for long, is read in this process. Documents are
+added in the order of the files, whatever the number of workers.
 """
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from ingest.chunk import CountTokens, chunk
+from ingest.chunk import chunk
 from ingest.discover import Found, discover, source_of
-from ingest.parsers import VERSION, read
-from ingest.parsers.blocks import Parsed
-from rag.errors import ConsiliumError, DocumentError, StoreError
-from rag.schema import Index, content_id
+from ingest.options import IngestOptions
+from ingest.parsers.blocks import Broken, Parsed
+from ingest.report import Clock, Pace, Report, reason_of
+from ingest.turns import Turn, Turns, size_of
+from rag.errors import ConsiliumError, DocumentError, MissingExtraError
+from rag.schema import Chunk, Document, Index, content_id
+
+__all__ = ["IngestOptions", "Progress", "Report", "ingest"]
 
 BATCH_DOCUMENTS = 64
-AHEAD = 64_000_000  # bytes of the largest PDF that is read while the one before it is embedded
 BATCH_CHUNKS = 1024  # whichever comes first is committed: what a kill can lose
 
 Progress = Callable[[int, int, str], object]
 """Called with (files done, files in all, source)."""
-
-
-@dataclass(frozen=True, slots=True)
-class IngestOptions:
-    """How files are read. `count_tokens` is the embedder's own count; None estimates.
-
-    Sources are paths below `base` for files that lie there, else absolute paths.
-    """
-
-    max_tokens: int = 200
-    max_file_mb: int = 100
-    count_tokens: CountTokens | None = None
-    prune: bool = False
-    base: Path | None = None
-
-    @property
-    def identity(self) -> str:
-        """What makes the same bytes give other chunks."""
-        return f"{VERSION}|{self.max_tokens}|{'own' if self.count_tokens else 'estimate'}"
-
-
-@dataclass(slots=True)
-class Report:
-    """What an ingest did. `documents` and `chunks` are those read now, `updated` is counted within `documents`."""
-
-    documents: int = 0
-    chunks: int = 0
-    unchanged: int = 0
-    updated: int = 0
-    deleted: int = 0
-    failed: list[dict[str, str]] = field(default_factory=list)
-    seconds: float = 0.0
-    pages_per_second: float = 0.0
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the report as plain values."""
-        return asdict(self)
 
 
 def ingest(
@@ -84,9 +49,9 @@ def ingest(
 
     Raises:
         StoreError: the index refused a write; what was committed before stays.
+        ConsiliumError: no process for reading could be started.
     """
-    run = _Run(index, options or IngestOptions())
-    return run.all(paths, progress)
+    return _Run(index, options or IngestOptions()).all(paths, progress)
 
 
 class _Run:
@@ -96,113 +61,131 @@ class _Run:
         self.index, self.options = index, options
         self.report = Report()
         self.pages = 0
+        self.files: list[Found] = []
+        self.present: set[str] = set()
+        self.closed: list[Path] = []  # folders that cannot be listed
         self._documents = self._chunks = 0  # since the last commit
 
     def all(self, paths: Sequence[str | Path], progress: Progress | None) -> Report:
-        began = time.perf_counter()
-        files = list(self._found(paths))
-        with ThreadPoolExecutor(1) as ahead:
-            parsed: Future[list[Parsed]] | None = None
-            for done, file in enumerate(files):
-                if progress:
-                    progress(done, len(files), file.source)
-                upcoming = self._ahead(ahead, files[done + 1 : done + 2])
-                self._file(file, parsed)
-                parsed = upcoming
+        self.files = list(self._found(paths))
+        self.present = {file.source for file in self.files}
+        sizes = [size_of(file) for file in self.files]
+        clock = Clock(sizes)
+        with Turns(self.options, self._is_unchanged) as turns:
+            for done, turn in enumerate(turns.of(self.files, sizes)):
+                self._tell(done, turn.file.source, clock, progress)
+                self._file(turn)
+                clock.done(turn.size)
         if self.options.prune:
-            self._prune(paths, {file.source for file in files})
+            self._prune(paths)
         self.index.commit()
-        if progress:
-            progress(len(files), len(files), "")
-        self.report.seconds = time.perf_counter() - began
+        self._tell(len(self.files), "", clock, progress)
+        self.report.seconds = clock.seconds
         self.report.pages_per_second = self.pages / self.report.seconds if self.report.seconds else 0.0
         return self.report
+
+    def _tell(self, done: int, source: str, clock: Clock, progress: Progress | None) -> None:
+        if progress:
+            progress(done, len(self.files), source)
+        if self.options.pace:
+            report = self.report
+            counted = (report.documents, report.chunks, self.pages)
+            self.options.pace(Pace(done, len(self.files), source, *counted, clock.seconds, clock.seconds_left))
 
     def _found(self, paths: Sequence[str | Path]) -> Iterator[Found]:
         there = []
         for path in paths:
-            if Path(path).exists():
+            if Path(path).is_file() or Path(path).is_dir():
                 there.append(path)
             else:
-                reason = "there is no such file or folder. Check the name and the working folder."
-                self.report.failed.append({"source": str(path), "reason": reason})
-        yield from discover(there, self.options.base)
+                what = "is neither a file nor a folder" if Path(path).exists() else "there is no such file or folder"
+                self.report.fail(str(path), f"{what}. Check the name and the working folder.")
+        yield from discover(there, self.options.base, self.closed)
+        for folder in self.closed:
+            reason = "the folder cannot be listed; what came from it is kept. Change its permissions."
+            self.report.fail(source_of(folder, self.options.base), reason)
 
-    def _fail(self, source: str, error: Exception) -> None:
-        known = isinstance(error, (ConsiliumError, OSError))
-        reason = str(error) if known else f"could not be read: {type(error).__name__}: {error}"
-        self.report.failed.append({"source": source, "reason": reason.removeprefix(f"{source}: ")})
-
-    def _ahead(self, pool: ThreadPoolExecutor, following: Sequence[Found]) -> Future[list[Parsed]] | None:
-        """Begin to read the next file, where it is a changed PDF, while this one is embedded."""
+    def _file(self, turn: Turn) -> None:
+        """Bring one file in; its failure is recorded and stays its own."""
+        source = turn.file.source
         try:
-            for file in following:
-                pdf = file.source.lower().endswith(".pdf") and file.path.stat().st_size <= AHEAD
-                if pdf and not self.index.unchanged(file.source, self._fingerprint(file)):
-                    return pool.submit(_read_all, file)
-        except (OSError, DocumentError):
-            pass  # told when it is this file's turn
-        return None
-
-    def _file(self, file: Found, parsed: Future[list[Parsed]] | None = None) -> None:
-        """Bring one file in; its failure is recorded and stays its own. `parsed` was begun ahead."""
-        try:
-            fingerprint = self._fingerprint(file)
-            if self._is_unchanged(file, fingerprint):
-                self.report.unchanged += max(1, len(self.index.sources(f"{file.source}#")))
+            if turn.error:
+                raise turn.error
+            if turn.documents is None:
+                self.report.unchanged += len(self._held(source))
                 return
-            documents = iter(parsed.result()) if parsed else read(file.path, file.source)
-            self._documents_of(file, fingerprint, documents)
-        except StoreError:
+            self._documents_of(source, turn.fingerprint, turn.documents)
+        except (DocumentError, MissingExtraError) as error:
+            self.report.fail(source, str(error))
+        except ConsiliumError:
             raise
         except Exception as error:
-            self._fail(file.source, error)
+            self.report.fail(source, reason_of(error))
+        finally:
+            turn.close()
 
-    def _fingerprint(self, file: Found) -> str:
-        size, most = file.path.stat().st_size, self.options.max_file_mb
-        if size > most * 1_000_000:
-            raise DocumentError(
-                f"{file.source}: the file has {size / 1e6:,.0f} MB, at most {most} are read. "
-                "Split it, or raise chunk.max_file_mb."
-            )
-        with file.path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return content_id(digest, self.options.identity)
+    def _held(self, source: str) -> list[str]:
+        """Return the sources that came from a file: its own, and those of its parts."""
+        parts = f"{source}#"
+        found = self.index.sources(source)
+        return [s for s in found if s == source or (s.startswith(parts) and s not in self.present)]
 
     def _is_unchanged(self, file: Found, fingerprint: str) -> bool:
-        """Ask for the file, or, where its documents are records, for the first of them."""
-        if self.index.unchanged(file.source, fingerprint):
-            return True
-        if not _holds_records(file.source):
-            return False
-        first = next(iter(read(file.path, file.source)), None)
-        return first is not None and self.index.unchanged(first.document.source, fingerprint)
+        """Tell whether the file, or one of its parts, carries the fingerprint of the file."""
+        return any(self.index.unchanged(source, fingerprint) for source in self._held(file.source))
 
-    def _documents_of(self, file: Found, fingerprint: str, documents: Iterator[Parsed]) -> None:
-        """Add the documents of a file, the first one last; then drop what the file no longer holds."""
-        before = set(self.index.sources(f"{file.source}#"))
-        first = next(documents, None)
-        if first is None:
-            raise DocumentError(f"{file.source}: no text in it.")
-        seen = {first.document.source}
-        for parsed in documents:
-            seen.add(parsed.document.source)
-            self._add(parsed, content_id(parsed.document.id, self.options.identity))
-        self._add(first, fingerprint)
-        for source in sorted(before - seen):
-            self.index.delete_source(source)
+    def _documents_of(self, source: str, fingerprint: str, items: Iterable[Parsed | Broken]) -> None:
+        """Add the documents of a file, and mark it as read at the end; then drop what the file no longer holds.
+
+        A file with broken parts is not marked, so that it is read and its parts are named again next time; nothing it
+        held is dropped, since the broken parts may have been that.
+        """
+        before = set(self._held(source))
+        first: Parsed | None = None
+        broken: list[Broken] = []
+        seen: set[str] = set()
+        for item in items:
+            if isinstance(item, Broken):
+                broken.append(item)
+                continue
+            if first is not None and len(seen) == 1:
+                self._add(first, "", broken)  # it may carry the fingerprint of what the file was before
+            seen.add(item.document.source)
+            if first is None:
+                first = item
+            else:
+                self._add(item, content_id(item.document.id, self.options.identity), broken)
+        if first is None and not broken:
+            raise DocumentError(f"{source}: no text in it.")
+        if first is not None and len(seen) == 1:
+            self._add(first, "" if broken else fingerprint, broken)
+        elif first is not None and not broken:
+            self._mark(first, fingerprint)
+        self.report.broken(source, broken)
+        for gone in sorted(before - seen) if not broken else ():
+            self.index.delete_source(gone)
             self.report.deleted += 1
 
-    def _add(self, parsed: Parsed, fingerprint: str) -> None:
-        document = parsed.document
-        if self.index.unchanged(document.source, fingerprint):
-            self.report.unchanged += 1
-            return
+    def _cut(self, parsed: Parsed) -> tuple[Document, list[Chunk]]:
         options = self.options
-        chunks = chunk(
+        document = parsed.document
+        return document, chunk(
             document, max_tokens=options.max_tokens, count_tokens=options.count_tokens, headings=parsed.headings
         )
-        change = self.index.add(document, chunks, fingerprint=fingerprint)
+
+    def _add(self, parsed: Parsed, fingerprint: str, broken: list[Broken]) -> None:
+        """Add a document; one that cannot be stored joins the broken parts of its file."""
+        source = parsed.document.source
+        if fingerprint and self.index.unchanged(source, fingerprint):
+            self.report.unchanged += 1
+            return
+        try:
+            document, chunks = self._cut(parsed)
+            change = self.index.add(document, chunks, fingerprint=fingerprint)
+        except DocumentError as error:
+            broken.append(Broken(source, str(error)))
+            return
+        self.report.warn(parsed)
         if change == "unchanged":
             self.report.unchanged += 1
         else:
@@ -216,20 +199,18 @@ class _Run:
             self.index.commit()
             self._documents = self._chunks = 0
 
-    def _prune(self, paths: Sequence[str | Path], present: set[str]) -> None:
-        """Delete what came from a file that has gone from one of the folders."""
+    def _mark(self, first: Parsed, fingerprint: str) -> None:
+        """Have the first document of a file that is read to its end carry the fingerprint of the file."""
+        self.index.add(*self._cut(first), fingerprint=fingerprint)
+
+    def _prune(self, paths: Sequence[str | Path]) -> None:
+        """Delete what came from a file that has gone from one of the folders; of folders that are closed, nothing."""
+        kept = tuple(f"{source_of(folder, self.options.base)}/" for folder in self.closed)
         for path in map(Path, paths):
             if not path.is_dir():
                 continue
             for source in self.index.sources(f"{source_of(path.resolve(), self.options.base)}/"):
-                if source not in present and source.split("#", 1)[0] not in present:
+                there = source in self.present or source.split("#", 1)[0] in self.present
+                if not there and not source.startswith(kept):
                     self.index.delete_source(source)
                     self.report.deleted += 1
-
-
-def _read_all(file: Found) -> list[Parsed]:
-    return list(read(file.path, file.source))
-
-
-def _holds_records(source: str) -> bool:
-    return source.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson"))

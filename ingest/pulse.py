@@ -19,5 +19,5 @@ def beat(seconds: float = 5.0) -> None:
 
 def extend_by(how: Callable[[float], object] | None) -> None:
     """Say what a beat does in this process."""
-    global _extend  # noqa: PLW0603 - one process reads one file at a time
+    global _extend
     _extend = how
