@@ -17,6 +17,10 @@ from rag.support import UNSEEN, Line, language_of, term_set, weight
 _ASKED_EN = """what which who whom whose when where why how do does did is are was were be been can could should would
 will may have has had many much please tell me my give list describe explain name i you your we our about there any some
 if then than ok okay hello hi hey thank thanks good morning mean meant"""
+_DOSE_EN = """maximum minimum maximal minimal recommended recommendation initial initially immediate release extended
+milligram milligrams microgram frequency titration titrate paediatric pediatric elderly renal hepatic impairment
+contraindicated contraindication contraindications administered administration breastfeeding pregnancy interaction
+interactions overdose safely tablet tablets capsule weight"""
 _ASKED_ZH = re.compile(
     "请问|请|什么时候|什么样|为什么|什么|多少|哪些|哪一|哪个|哪里|哪儿|哪|怎么样|怎么办|怎么|怎样|如何|是否|有没有|能否|能不能|可不可以|"
     "是不是|吗|呢|几|谁|何时|何地|为何|何|多久|多长|多大|多高|多远|多|简要|介绍|说明|分别|您好|你好|谢谢|的|了|是|在|有|和|与|及|等|被|由|于"
@@ -53,6 +57,24 @@ _YEARISH = re.compile(
     r"\b1[0-9]{3}\b|\b20\d\d\b|\d+\s*[年月日世]|century|\b(?:January|February|March|April|May|June|July|August|"
     r"September|October|November|December)\b"
 )
+_DOSING = re.compile(
+    r"\b(?:dos(?:e|es|age|ages|ing)|mg|mcg|contraindicat\w*|overdose\w*|administer\w*|given?|tak(?:e|en|ing)|safe(?:ly)?|"
+    r"interact\w*|pregnan\w*|breastfe\w*)\b|剂量|用量|用法|服用|使用|禁用|禁忌|慎用|能用|可用|可以用|给药|毫克|每日|孕|哺乳",
+    re.IGNORECASE,
+)
+_DRUG_EN = re.compile(  # stems of international names, and names that have none
+    r"\b\w+(?:pril|sartan|olol|dipine|statin|gliptin|gliflozin|glutide|glitazone|formin|xaban|gatran|parin|farin|grel|cillin|"
+    r"m[iy]cin|floxacin|cycline|penem|azole|tidine|profen|coxib|sone|lone|nide|terol|tropium|caine|pam|lam|apine|idone|"
+    r"oxetine|triptyline|triptan|setron|mab|tinib|ciclib|platin|taxel|rubicin|vir|semide|thiazide|lactone|darone|oxin|"
+    r"thyroxine|trexate|phine|codone|odeine|tanyl|adol|cef\w+|barbital|toin|azepine|gabalin)\b|"
+    r"\b(?:aspirin|acetaminophen|paracetamol|insulin|lithium|colchicine|allopurinol|morphine|sertraline)\b",
+    re.IGNORECASE,
+)
+_DRUG_ZH = re.compile(
+    rf"(?:(?![的和与对用给服每及日是了人童妇年者性])[{HAN}]){{1,4}}?(?:双胍|列[汀净奈酮]|鲁肽|普利|沙坦|洛尔|地平|他汀|沙班|加群|肝素|"
+    r"法林|格雷|洛芬|昔布|尼松龙?|米松|可的松|奈德|拉唑|替丁|西林|霉素|沙星|环素|硝唑|康唑|韦林?|甲状腺素|胰岛素|曲林|西汀|"
+    r"西泮|唑仑|氮平|利酮|高辛|茶碱|特罗|塞米|噻嗪|内酯|单抗|替尼|铂|紫杉醇|蝶呤|莫司|膦酸|吗啡|可待因|太尼|氨基酚|匹林|胺碘酮)"
+)
 _NAMING = 5.0  # weight from which a single word says what a question is about
 _TELLING = 3.0  # weight from which a missing word is worth naming
 _NAMED = re.compile(r"(?<![.!?]\s)(?<!^)\b(?:[A-Z][\w&'’-]*|\w*\d\w*)")
@@ -74,6 +96,7 @@ class Question:
     language: Language
     terms: frozenset[str]
     names: tuple[frozenset[str], ...]  # of each name, code and year the terms that would show it
+    about: tuple[frozenset[str], ...] = ()  # of a dose or a figure: whose it is; each must be met in one document
     words: tuple[frozenset[str], ...] = ()  # the terms of each telling word
     wants: str = ""  # "quantity", "date" or ""
     wide: bool = False  # asks how, why or for several things: one sentence is seldom enough
@@ -92,7 +115,9 @@ class Question:
             own = own | _telling(before, language_of(before))
         wants = "date" if _DATE.search(text) else "quantity" if _QUANTITY.search(text) else ""
         wide = not wants and _WIDE.search(text) is not None
-        return cls(text, language, own, _names(text, language), _words(text, own), wants, wide)
+        names = _names(text, language)
+        about = _about(text, language, own, names, wants)
+        return cls(text, language, own, names, about, _words(text, own), wants, wide)
 
     @property
     def years(self) -> frozenset[str]:
@@ -105,8 +130,12 @@ class Question:
         return self.terms.difference(*self.names)
 
     def strange_lost(self, held: frozenset[str]) -> bool:
-        """Tell whether a rare Latin word (a drug, a company, a technical term) is not among the terms held."""
-        return any(weight(t) >= UNSEEN and len(t) > 4 and t.isascii() and t.isalpha() for t in self.terms - held)
+        """Tell whether a rare Latin word is not among the terms held."""
+        return any(map(_is_strange, self.terms - held))
+
+    def is_about(self, held: frozenset[str]) -> bool:
+        """Tell whether all that a dose or a figure is asked of is among the terms held."""
+        return all(one & held for one in self.about)
 
     def names_lost(self, held: frozenset[str]) -> bool:
         """Tell whether one of the names, codes and years is not among the terms held, or today is asked about."""
@@ -158,6 +187,37 @@ def _names(text: str, language: Language) -> tuple[frozenset[str], ...]:
     kept = [word for word in found if not word.isdecimal() or YEAR.fullmatch(word)]
     held = [frozenset(t for t in term_set(word) if len(t) > 1) for word in kept if word not in _MONTHS]
     return tuple(terms - _asked_terms() for terms in held if terms - _asked_terms())
+
+
+def _about(
+    text: str, language: Language, own: frozenset[str], names: Sequence[frozenset[str]], wants: str
+) -> tuple[frozenset[str], ...]:
+    """Return what a question for a dose, a figure or a drug's safety is about: the names, and of a drug its word.
+
+    Another drug's dose, or another company's revenue, is the worst of answers. Drugs are told by the stems of
+    international names (of a Chinese one all pairs of characters are needed), in English by rarity too. A name that
+    begins another one (泼尼松, 泼尼松龙) is not told from it.
+    """
+    dosing = _DOSING.search(text) is not None
+    if not dosing and wants != "quantity":
+        return ()
+    found = [name for name in names if not any(YEAR.fullmatch(term) for term in name)]
+    if dosing:
+        drugs = frozenset().union(*(term_set(word) for word in _DRUG_EN.findall(text)))
+        pairs = frozenset(w[i : i + 2] for w in _DRUG_ZH.findall(text) for i in range(len(w) - 1))
+        rare = frozenset(term for term in own - _dose_terms() if _is_strange(term)) if language == "en" else drugs
+        found += [frozenset((term,)) for term in sorted(pairs or (drugs or rare) & own)]
+    return tuple(dict.fromkeys(found))
+
+
+@cache
+def _dose_terms() -> frozenset[str]:
+    return term_set(_DOSE_EN)
+
+
+def _is_strange(term: str) -> bool:
+    """Tell whether a term is a rare Latin word: a drug, a company, a technical term."""
+    return weight(term) >= UNSEEN and len(term) > 4 and term.isascii() and term.isalpha()
 
 
 @cache

@@ -75,6 +75,7 @@ class Reading:
     cosine: float  # of the line nearest to the question
     held: Mapping[int, frozenset[str]]  # terms of each passage, with title and headings
     around: frozenset[str] = frozenset()  # terms of the best line, its neighbours, title and headings
+    astray: bool = False  # no document speaks of what a dose or a figure is asked of
 
     @classmethod
     def of(cls, asked: Question, passages: Sequence[Passage], vectors: SentenceVectors) -> Reading:
@@ -84,6 +85,8 @@ class Reading:
         pool = [line for line in every if line.kind in ("sentence", "row")] or every
         if not pool:
             return cls(asked, (), (), 0.0, held)
+        meant = _meant(asked, passages, held)
+        pool = [line for line in pool if line.rank in meant] or pool
         weights = SCORE[asked.language]
         rough = [sum(weights.get(k, 0.0) * v for k, v in row.items()) for row in _word_signals(asked, pool, held)]
         chosen = sorted(range(len(pool)), key=lambda i: -rough[i])[:CANDIDATES]
@@ -100,7 +103,8 @@ class Reading:
         around = [line.terms for line in every[max(0, at - 1) : at + 2] if line.rank == best_first[0].rank]
         heads = [surroundings(p) for p in passages if p.rank == best_first[0].rank]
         near = frozenset().union(*around, *heads)
-        return cls(asked, best_first, tuple(scores[j] for j in order), float(cosines.max()), held, near)
+        astray = best_first[0].rank not in meant
+        return cls(asked, best_first, tuple(scores[j] for j in order), float(cosines.max()), held, near, astray)
 
     def signals(self) -> dict[str, float]:
         """Return what speaks for and against the passages answering, each in [0, 1] or a cosine."""
@@ -120,7 +124,28 @@ class Reading:
             "off": float(bool(asked.subject) and not asked.subject & self.around),
             "other_year": other_year * (0.5 if asked.years <= anywhere else 1.0),
             "apart": float(asked.names_lost(there)),
+            "astray": float(self.astray),
         }
+
+
+def _meant(asked: Question, passages: Sequence[Passage], held: Mapping[int, frozenset[str]]) -> set[int]:
+    """Return the ranks of the passages that may answer for what is asked about; none where no document speaks of it.
+
+    Passages that hold it all themselves, else those of a document of which the passages found do. Several names that
+    stand in no document together are compared: then those that hold one of them.
+    """
+    own = {rank for rank, terms in held.items() if asked.is_about(terms)}
+    if own:
+        return own
+    whole: dict[str, frozenset[str]] = {}
+    for p in passages:
+        whole[p.chunk.doc_id] = whole.get(p.chunk.doc_id, frozenset()) | held[p.rank]
+    if found := {p.rank for p in passages if asked.is_about(whole[p.chunk.doc_id])}:
+        return found
+    compared = len(asked.about) > 1 and set(asked.about) <= set(asked.names)
+    if compared and asked.is_about(frozenset().union(*held.values())):
+        return {rank for rank, terms in held.items() if any(name & terms for name in asked.about)}
+    return set()
 
 
 def _word_signals(

@@ -185,3 +185,28 @@ def test_a_strange_word_another_year_or_another_matter_is_refused(extractor: Ext
     draft = extractor.answer(question, passages(METFORMIN, INCOME, ZH_ROWS))
     assert draft.spans == ()
     assert draft.reason
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the usual starting dose of linagliptin for adults?",
+        "What is the usual starting dose of prednisone for adults?",
+        "Is warfarin taken with meals?",
+        "成人利格列汀的起始剂量是多少？",
+        "舍曲林的每日最大剂量是多少？",
+    ],
+)
+def test_the_dose_of_one_drug_is_never_given_for_another(extractor: Extractor, question: str) -> None:
+    found = passages(METFORMIN, ZH, "Prednisone raises blood sugar.", "西格列汀可与二甲双胍合用。")
+    draft = extractor.answer(question, found)
+    assert all("500" not in text for text in quoted(draft, found)), quoted(draft, found)
+
+
+def test_a_figure_is_taken_from_the_document_of_the_company_asked_about(extractor: Extractor) -> None:
+    found = passages(INCOME, "Harbour Tools reported net sales of $812 million in 2022.", title="Annual report")
+    draft = extractor.answer("What were Harbour Tools net sales in 2022?", found)
+    assert quoted(draft, found) == ["Harbour Tools reported net sales of $812 million in 2022."]
+    draft = extractor.answer("What were Nike net sales in 2022?", found)
+    assert draft.spans == ()
+    assert "Nike" in draft.reason
