@@ -41,25 +41,28 @@ _LOOSE = re.compile(
     re.I,
 )
 _INTRO = (
-    "The following table presents the amounts for the periods shown and should be read together with the notes to "
+    "Table {} presents the amounts for the periods shown and should be read together with the notes to "
     "these statements, which describe how they were prepared."
 )
-_AFTER = "Amounts may not add up because of rounding. The company reviews these items every quarter."
+_AFTER = "Amounts of {} may not add up because of rounding. The company reviews these items every quarter."
+LONG = 18  # rows from which on a table may break over pages
 _STYLE = """
 @page { size: 612pt 792pt; margin: 54pt; }
 body { margin: 0; color: #000; font: 10pt/1.25 "Liberation Serif", serif; }
 h3 { font-size: 11pt; margin: 12pt 0 4pt; } h3, p { break-after: avoid; } p { margin: 0 0 6pt; }
 table { border-collapse: collapse; width: 100%; margin: 4pt 0 10pt; } tr { break-inside: avoid; }
 td, th { padding: 1.5pt 3pt; font-weight: normal; vertical-align: bottom; text-align: right; }
-td:first-child, th:first-child { text-align: left; } th { text-align: center; } .notice { text-align: center; }
-td.sign { text-align: right; width: 8pt; padding: 1.5pt 0 1.5pt 6pt; }
-td.tail { padding: 1.5pt 0; width: 8pt; text-align: left; }
+td:first-child, th:first-child { text-align: left; } th, th[colspan] { text-align: center; }
+.notice { text-align: center; }
+td.sign { text-align: right; width: 8pt; white-space: nowrap; padding: 1.5pt 0 1.5pt 6pt; }
+td.tail { padding: 1.5pt 0; width: 8pt; white-space: nowrap; text-align: left; }
 .lines td, .lines th { border: 0.6pt solid #777; } .under th { border-bottom: 0.6pt solid #000; }
 .rows tr { border-bottom: 0.4pt solid #bbb; } .zebra tr:nth-child(odd) { background: #dfe9f4; }
 .sans { font-family: "Liberation Sans", sans-serif; } .han { font-family: "Noto Sans CJK SC"; } .s8 { font-size: 8pt; }
 .s9 { font-size: 9pt; } .left td, .left th { text-align: left; } .mid td + td { text-align: center; }
 .narrow td:first-child { width: 130pt; } .wide td:first-child { width: 55%; } .bold th { font-weight: bold; }
-.low th { text-align: right; }
+.head { break-after: avoid; } .whole { break-inside: avoid; } .low th + th { text-align: right; }
+.low th[colspan], .left th[colspan] { text-align: center; }
 """
 
 
@@ -84,7 +87,7 @@ LAYOUTS = (
 )
 CHINESE = (
     Layout("中文 ruled", "lines han s9"),
-    Layout("中文 plain", "han s9 low", repeat=True),
+    Layout("中文 plain", "han s8 low", repeat=True),
     Layout("中文 wrapped", "lines han s8 narrow"),
 )
 
@@ -132,7 +135,8 @@ def english(path: Path) -> list[Made]:
     for number, (name, text) in enumerate(sorted(texts.items())):
         rows = [[" ".join(cell.split()) for cell in line.strip()[1:-1].split("|")] for line in text.split("\n")]
         width = max(map(len, rows))
-        rows = [row + [""] * (width - len(row)) for row in rows]
+        rows = [_settled(row + [""] * (width - len(row))) for row in rows]
+        rows = _until_second_heading(rows)
         count = _heading_rows(rows)
         if width > 1 and 0 < count < len(rows):
             notice = "(in thousands)" if number % 2 else "(dollars in millions)"
@@ -140,8 +144,28 @@ def english(path: Path) -> list[Made]:
     return made
 
 
+def _settled(row: list[str]) -> list[str]:
+    """Put the name of a section that stands in a column of numbers to the labels."""
+    words = [cell for cell in row[1:] if cell]
+    section = not row[0] and len(words) == 1 and words[0].endswith(":") and number_of(words[0]) is None
+    return [words[0], *[""] * (len(row) - 1)] if section else row
+
+
+def _until_second_heading(rows: list[list[str]]) -> list[list[str]]:
+    """Cut a table where other headings begin in the middle of it: what heads the rest is not for a rule to say."""
+    first = _heading_rows(rows)
+    for i in range(first + 1, len(rows)):
+        words = [cell for cell in rows[i][1:] if cell]
+        heads = all(number_of(cell) is None or _YEAR.fullmatch(cell) for cell in words)
+        if words and heads and not all(re.fullmatch(r"[$€£]?\s?[-–—]+|n[/.]?[am]\.?|nm", cell, re.I) for cell in words):
+            return rows[:i]
+    return rows
+
+
 def _heading_rows(rows: list[list[str]]) -> int:
     for count, row in enumerate(rows):
+        if count and _scale_of(row[0]) and not any(row[1:]):
+            continue
         opens = row[0] and not any(row[1:]) and count and any(any(r[1:]) for r in rows[:count])
         if opens or any(number_of(cell) is not None and not _YEAR.fullmatch(cell) for cell in row[1:]):
             return count
@@ -266,7 +290,7 @@ def _zh_made(name: str, head: list[list[str]], body: list[list[str]], notice: st
 
 
 def print_tables(tables: list[Made], layout: Layout, target: Path) -> None:
-    """Print one PDF with all tables, each under the heading "Note N. NAME" with a paragraph before and behind it."""
+    """Print one PDF with all tables, each under the heading "Note CODE." with a paragraph before and behind it."""
     parts = [_section(number, made, layout) for number, made in enumerate(tables, start=1)]
     page = f"<!doctype html><html><meta charset=utf-8><style>{_STYLE}</style><body>{''.join(parts)}</body></html>"
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -280,23 +304,37 @@ def print_tables(tables: list[Made], layout: Layout, target: Path) -> None:
         subprocess.run(command, check=True, capture_output=True, timeout=180)
 
 
+def code_of(number: int) -> str:
+    """Return the letters a table goes by: "AAA", "AAB"; digits would make its lines look like running headers."""
+    letters = ""
+    for _ in range(3):
+        number, rest = divmod(number, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
 def _section(number: int, made: Made, layout: Layout) -> str:
+    code = code_of(number)
     head = "".join(
-        f"<tr>{''.join(_heading(text, span, j, layout) for j, (text, span) in enumerate(row))}</tr>"
+        f"<tr class=head>{''.join(_heading(text, span, j, layout) for j, (text, span) in enumerate(row))}</tr>"
         for row in made.head
     )
     body = "".join(f"<tr>{''.join(_cell(text, j, layout) for j, text in enumerate(row))}</tr>" for row in made.body)
     notice = f'<p class="notice {layout.classes}">{html.escape(made.notice)}</p>' if made.notice else ""
     table = f"<thead>{head}</thead><tbody>{body}</tbody>" if layout.repeat else f"<tbody>{head}{body}</tbody>"
+    whole = " whole" if len(made.body) < LONG else ""
     return (
-        f"<h3>Note {number}. Amounts of the period</h3><p>{_INTRO}</p>{notice}"
-        f'<table class="{layout.classes}">{table}</table><p style="break-after:auto">{_AFTER}</p>'
+        f"<h3>Note {code}. Amounts of the period</h3><p>{_INTRO.format(code)}</p>{notice}"
+        f'<table class="{layout.classes}{whole}">{table}</table><p style="break-after:auto">{_AFTER.format(code)}</p>'
     )
 
 
 def _heading(text: str, span: int, j: int, layout: Layout) -> str:
     wide = span * 3 if layout.signs and j else span
-    return f"<th colspan={wide}>{html.escape(text)}</th>"
+    spread = f" colspan={wide}" if span > 1 else ""
+    if span == 1 and wide > 1:
+        spread = f" colspan={wide} class=one"
+    return f"<th{spread}>{html.escape(text)}</th>"
 
 
 def _cell(text: str, j: int, layout: Layout) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import re
 import tempfile
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from benchmarks.made_tables import CHINESE, LAYOUTS, Layout, Made, Truth, chinese, english, print_tables
+from benchmarks.made_tables import CHINESE, LAYOUTS, Layout, Made, Truth, chinese, code_of, english, print_tables
 from benchmarks.measure import data_folder, table, write
 from ingest.parsers import parse
 from rag.schema import Cell, Document
 
-_NOTE = re.compile(r"^Note (\d+)\. Amounts of the period$", re.MULTILINE)
+_NOTE = re.compile(r"^Note ([A-Z]{3})\. Amounts of the period$", re.MULTILINE)
 FAULTS = ("value", "row", "column", "scale")
 
 
@@ -57,7 +58,7 @@ def found_in(document: Document, start: int, end: int) -> Iterator[Found]:
 
 def plain(text: str) -> str:
     """Return letters, digits and per cent alone: white space and marks may differ."""
-    return "".join(char for char in text.lower() if char.isalnum() or char == "%")
+    return "".join(char for char in unicodedata.normalize("NFKC", text).lower() if char.isalnum() or char == "%")
 
 
 def fault_of(truth: Truth, pool: list[Found]) -> str:
@@ -82,18 +83,19 @@ def score(tables: Sequence[Made], document: Document) -> tuple[Counter[str], lis
     """Return counts ("n", "" for recovered, faults) and a line a fault."""
     counts: Counter[str] = Counter()
     lines: list[str] = []
-    places = {int(found.group(1)): found.start() for found in _NOTE.finditer(document.text)}
+    places = {found.group(1): found.start() for found in _NOTE.finditer(document.text)}
     for number, made in enumerate(tables, start=1):
-        start = places.get(number, 0)
+        code = code_of(number)
+        start = places.get(code, 0)
         end = min((place for place in places.values() if place > start), default=len(document.text))
-        pool = list(found_in(document, start, end)) if number in places else []
+        pool = list(found_in(document, start, end)) if code in places else []
         for truth in made.truth:
             fault = fault_of(truth, pool)
             counts["n"] += 1
             counts[fault] += 1
             if fault:
                 lines.append(
-                    f"{number} {made.name} {fault}: {truth.value} | {truth.row} | {truth.column} | {truth.scale}"
+                    f"{code} {made.name} {fault}: {truth.value} | {truth.row} | {truth.column} | {truth.scale}"
                 )
     return counts, lines
 

@@ -15,6 +15,7 @@ from ingest.parsers.blocks import Parsed, compose
 from ingest.parsers.pdf_blocks import page_blocks
 from ingest.parsers.pdf_lines import Line, page_lines
 from ingest.parsers.pdf_order import reading_order
+from ingest.parsers.pdf_ruled import ruled_tables
 from rag.errors import DocumentError
 from rag.numbers import find_scale
 
@@ -87,8 +88,9 @@ def _pages(pdf: Any) -> tuple[list[list[Line]], list[Size], list[int]]:
     for number in range(len(pdf)):
         try:
             page = pdf[number]
-            lines, size = page_lines(page)
+            lines, size, rules = page_lines(page)
             page.close()
+            lines = ruled_tables(rules, lines)
         except pdfium.PdfiumError:
             broken.append(number + 1)
             lines, size = [], (0.0, 0.0)

@@ -14,7 +14,9 @@ from ingest.parsers.grid import Grid, is_value
 from ingest.parsers.notice import period_of, strip_notice
 from ingest.parsers.pdf_grid import to_grid
 from ingest.parsers.pdf_lines import Line
-from ingest.parsers.pdf_tables import Region, find_regions
+from ingest.parsers.pdf_rows import Region
+from ingest.parsers.pdf_ruled import Ruled, Standing, heading_rows
+from ingest.parsers.pdf_tables import find_regions
 from ingest.parsers.pdf_words import word_tables
 
 _TERMINAL = re.compile(r"[.!?。！？：:;；”\"'’)）]$")
@@ -64,6 +66,7 @@ class _Pages:
                 self.words.update(_WORDS.findall(line.text.lower()))
         self._table: Region | None = None
         self._grid: Grid | None = None
+        self._ruled: Standing | None = None
         self._since: list[Title] = []  # headings since that table
         self._open = False  # the last paragraph of the page before may go on
         self._notice = ""  # "tabular dollars are in millions": holds until another one
@@ -73,6 +76,18 @@ class _Pages:
 
     def _page(self, lines: Sequence[Line], page: int) -> None:
         at = 0
+        for i, line in enumerate(lines):
+            if line.ruled is not None:
+                self._stretch(lines[at:i], page)
+                self._add_ruled(line.ruled, lines[max(at, i - 4) : i], page, top=i == 0)
+                at = i + 1
+        self._stretch(lines[at:], page)
+
+    def _stretch(self, lines: Sequence[Line], page: int) -> None:
+        """Add lines without a ruled table among them: tables of numbers, and what lies between."""
+        at = 0
+        if lines:
+            self._ruled = None
         for first, end, region in find_regions(lines):
             self._prose(lines[at:first], page)
             if _interrupts(lines[at:first]):
@@ -82,6 +97,19 @@ class _Pages:
         self._prose(lines[at:], page)
         if _interrupts(lines[at:]):
             self._table = None
+
+    def _add_ruled(self, table: Ruled, above: Sequence[Line], page: int, *, top: bool) -> None:
+        """Add a ruled table; one at the top of a page, with the columns of the table before, goes on from that."""
+        rows, before = table.rows, self._ruled
+        caption, notes = self._notes([line.text for line in reversed(above)])
+        if top and before is not None and before.goes_on(table):
+            caption, notes = before.caption, before.notes
+            rows = [*before.head, *rows] if rows[: len(before.head)] != before.head else rows
+        heads = heading_rows(rows)
+        titles = [row[0] for row in rows[: heads + 1] if not any(row[1:])]
+        self._ruled = Standing(table.edges, rows[:heads], caption, notes)
+        self.blocks.append(Grid(rows, caption=caption, notes=[*titles, *notes], header_rows=heads, page=page))
+        self._table, self._grid, self._since, self._open = None, None, [], False
 
     def _add_table(self, region: Region, page: int, *, top: bool) -> None:
         caption, notes = self._caption(region)
@@ -93,13 +121,20 @@ class _Pages:
             if len(before.columns) == len(region.columns):
                 region.columns = before.columns
         else:
+            again = before is not None and last is not None and top and _same_head(before, region)
+            if again and last is not None:  # the heading is repeated on the next page
+                caption, notes = last.caption, [*notes, *last.notes]
             grid = to_grid(region, caption=caption, notes=notes, page=page)
         self.blocks.append(grid)
         self._table, self._grid, self._since, self._open = region, grid, [], False
 
     def _caption(self, region: Region) -> tuple[str, list[str]]:
         """Return what a table is called, and the nearby lines that may tell its scale, nearest first."""
-        near = [" ".join(line.text for line in region.head), *(line.text for line in reversed(region.above))]
+        return self._notes(
+            [" ".join(line.text for line in region.head), *(line.text for line in reversed(region.above))]
+        )
+
+    def _notes(self, near: list[str]) -> tuple[str, list[str]]:
         caption = self._name()
         return caption, [*near, caption, self._standing, self._notice]
 
@@ -209,7 +244,8 @@ def _breaks(paragraph: Sequence[Line], line: Line, leading: float) -> bool:
 
 def _interrupts(lines: Sequence[Line]) -> bool:
     """Tell whether text between two tables parts them: sentences, or many lines."""
-    return len(lines) > 15 or any(len(line.text) > 60 for line in lines)
+    long = [line for line in lines if len(line.text) > 60]
+    return len(lines) > 15 or len(long) > 3 or any(_TERMINAL.search(line.text) or len(line.text) > 140 for line in long)
 
 
 def _goes_on(before: Region, region: Region, *, top: bool) -> bool:
@@ -220,6 +256,12 @@ def _goes_on(before: Region, region: Region, *, top: bool) -> bool:
         return True
     columns = region.columns
     return all(any(a[0] <= b[1] and b[0] <= a[1] for a in before.columns) for b in columns)
+
+
+def _same_head(before: Region, region: Region) -> bool:
+    """Tell whether a table repeats the headings of the one before."""
+    heads = [line.text for line in region.head]
+    return bool(heads) and heads == [line.text for line in before.head][-len(heads) :]
 
 
 def _body_height(pages: Sequence[Sequence[Line]]) -> float:

@@ -9,11 +9,16 @@ from itertools import pairwise
 
 from ingest.clean import join_wrapped
 from ingest.parsers.grid import Grid
-from ingest.parsers.pdf_lines import Piece
-from ingest.parsers.pdf_tables import Region, Row, split_piece
+from ingest.parsers.pdf_lines import Line, Piece
+from ingest.parsers.pdf_rows import Region, Row, split_piece
 
 HANGS = 2.0  # points: how much less than its first line the rest of a wrapped label may be set in
-_PERIOD = re.compile(r"ended|ending|months|weeks|years?|quarter|fiscal|as of|\d{4}|年|月", re.IGNORECASE)
+LONGEST_MARK = 12  # characters of a reference to a note
+MIDDLE = 0.06  # of the width of all columns that a heading over all of them may be off the middle
+CENTRED = 2.5  # points that words of one heading may be off its middle or edge
+_PERIOD = re.compile(
+    r"ended|ending|months|weeks|years?|quarter|fiscal|as of|\d{4}|年|月|本期|上期|期末|期初", re.IGNORECASE
+)
 BARE = 15.0  # points: what leaving a column without a heading costs against misplacing one
 _GOES_ON = re.compile(r"(?:,|-|–|—| (?:and|or|of|to|the|in|for|from|by|with|on|net))$")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -24,7 +29,10 @@ def to_grid(
 ) -> Grid:
     """Write a region as a grid: the label first, then one cell a column. `head_of` is the table it goes on from."""
     source = head_of or region
+    marks = _marks(region)
     grid = _head_rows(source)
+    if marks:
+        grid = [_mark_off(row, line, source) for row, line in zip(grid, source.head, strict=True)]
     heads = len(grid)
     indents = [line.x0 for line in source.head]
     labels = _Labels(region)
@@ -32,12 +40,34 @@ def to_grid(
         cells = [""] * len(region.columns)
         for cell in row.cells:
             cells[_column(region, cell)] = cell.text
-        grid.append([label, *cells])
+        mark = marks.get(id(row.line), "")
+        grid.append([label.removesuffix(mark).strip(), mark, *cells] if marks else [label, *cells])
         indents.append(indent)
     region.currency = next((c.text[0] for r in region.rows for c in r.cells if c.text[0] in "$€£¥￥"), source.currency)
     return Grid(
         grid, caption=caption, notes=notes, header_rows=heads, indents=indents, page=page, currency=source.currency
     )
+
+
+def _marks(region: Region) -> dict[int, str]:
+    """Return the texts of a narrow column between labels and numbers ("Note 5", "七、4"), by the id of their line.
+
+    Empty unless several rows have such a text at one place.
+    """
+    second = [(row, row.label[1]) for row in region.rows if row.cells and len(row.label) == 2]
+    if len(second) < 3 or max(len(piece.text) for _, piece in second) > LONGEST_MARK:
+        return {}
+    middle = statistics.median((piece.x0 + piece.x1) / 2 for _, piece in second)
+    left = statistics.median(piece.x0 for _, piece in second)
+    near = all(abs(p.x0 - left) < 6 or abs((p.x0 + p.x1) / 2 - middle) < 6 for _, p in second)
+    return {id(row.line): piece.text for row, piece in second} if near else {}
+
+
+def _mark_off(row: list[str], line: Line, region: Region) -> list[str]:
+    """Give the column of marks a heading of its own where the heading line has a second piece left of the numbers."""
+    own = [piece for piece in line.pieces if piece.x1 < region.left]
+    head = own[-1].text if len(own) > 1 and row[0].endswith(own[-1].text) else ""
+    return [row[0].removesuffix(head).strip(), head, *row[1:]]
 
 
 class _Labels:
@@ -106,26 +136,46 @@ def _head_rows(region: Region) -> list[list[str]]:
     A line with a piece for each column tells how wide the columns are, which the numbers alone do not. Lines of one
     piece come last: whether it heads all columns shows when the other lines leave one bare.
     """
-    edge = region.left - 2 * (region.head[0].height if region.head else 0.0)
-    labels = [[p for p in line.pieces if p.x1 <= edge or (p.x0 + p.x1) / 2 < edge] for line in region.head]
+    edge = min(region.left - 2 * (region.head[0].height if region.head else 0.0), region.label_edge)
+    labels = [[p for p in line.pieces if _is_label(p, edge, region)] for line in region.head]
     heads = [
         [part for p in line.pieces[len(own) :] for part in split_piece(p)]
         for line, own in zip(region.head, labels, strict=True)
     ]
     columns = [(x0, x1) for x0, x1 in region.columns]
-    for pieces in heads:
-        if len(pieces) == len(columns):
-            both = zip(columns, pieces, strict=True)
-            columns = [(min(x0, p.x0), max(x1, p.x1)) for (x0, x1), p in both]
+    full = [pieces for pieces in heads if len(pieces) == len(columns)]
+    for pieces in full:
+        both = zip(columns, pieces, strict=True)
+        columns = [(min(x0, p.x0), max(x1, p.x1)) for (x0, x1), p in both]
     blocks = _blocks(heads, len(columns))
-    cells = [_give(pieces, columns, blocks) if len(pieces) != 1 else [] for pieces in heads]
+    cells = [_below(pieces, full) or _give(pieces, columns, blocks) if len(pieces) != 1 else [] for pieces in heads]
     bare = [j for j in range(len(columns)) if not any(row[j] for row in cells if row)]
     rows = []
     for own, pieces, row in zip(labels, heads, cells, strict=True):
         if len(pieces) == 1:
-            row = _give_one(pieces[0], columns, bare if len(bare) < len(columns) else [], blocks)
+            row = _give_one(pieces[0], columns, bare if len(bare) < len(columns) else [], blocks, region.label_edge)
         rows.append([" ".join(piece.text for piece in own), *row])
     return rows
+
+
+def _below(heads: Sequence[Piece], full: Sequence[Sequence[Piece]]) -> list[str]:
+    """Give pieces to the columns whose headings, in a line with one a column, they are centred or aligned with."""
+    for line in full:
+        if len(heads) >= len(line):
+            continue
+        cells = [""] * len(line)
+        for piece in heads:
+            offs = [
+                min(abs(p.x0 + p.x1 - piece.x0 - piece.x1) / 2, abs(p.x0 - piece.x0), abs(p.x1 - piece.x1))
+                for p in line
+            ]
+            j = offs.index(min(offs))
+            if offs[j] > CENTRED or cells[j]:
+                break
+            cells[j] = piece.text
+        else:
+            return cells
+    return []
 
 
 def _blocks(heads: Sequence[Sequence[Piece]], count: int) -> set[int]:
@@ -139,10 +189,28 @@ def _blocks(heads: Sequence[Sequence[Piece]], count: int) -> set[int]:
     return set(range(count + 1))
 
 
-def _give_one(piece: Piece, columns: Sequence[tuple[float, float]], bare: Sequence[int], blocks: set[int]) -> list[str]:
-    """Give a lone heading piece to the column without another heading that it stands at, else where it fits best."""
+def _is_label(piece: Piece, edge: float, region: Region) -> bool:
+    """Tell whether a piece of a heading line heads the labels."""
+    if piece.x1 <= edge or (piece.x0 + piece.x1) / 2 < edge:
+        return True
+    return piece.x0 <= region.label_left + HANGS and piece.x1 < region.left
+
+
+def _give_one(
+    piece: Piece, columns: Sequence[tuple[float, float]], bare: Sequence[int], blocks: set[int], edge: float
+) -> list[str]:
+    """Give a lone heading piece to the column without another heading that it stands at, else where it fits best.
+
+    In the middle between the end of the labels (`edge`) or the first number and the last column it heads all columns.
+    """
     at = [j for j in bare if piece.x0 - 4 <= columns[j][1] and piece.x1 + 4 >= columns[j][0]]
-    return [piece.text if j in at else "" for j in range(len(columns))] if at else _give([piece], columns, blocks)
+    if at:
+        return [piece.text if j in at else "" for j in range(len(columns))]
+    first, last = columns[0][0], columns[-1][1]
+    off = min(_off(piece, first, last), _off(piece, min(edge, first), last))
+    if len(columns) > 1 and off < max(CENTRED, MIDDLE * (last - first)):
+        return [piece.text] * len(columns)
+    return _give([piece], columns, blocks)
 
 
 def _give(heads: Sequence[Piece], columns: Sequence[tuple[float, float]], blocks: set[int]) -> list[str]:
@@ -161,6 +229,13 @@ def _give(heads: Sequence[Piece], columns: Sequence[tuple[float, float]], blocks
         return cells
     if len(heads) == count:
         return [piece.text for piece in heads]
+    parts = sorted(blocks)
+    sizes = [b - a for a, b in pairwise(parts) if b - a > 1]
+    if sizes and len(sizes) == len(heads):
+        return [
+            *[""] * (count - sum(sizes)),
+            *(piece.text for piece, n in zip(heads, sizes, strict=True) for _ in range(n)),
+        ]
     single = [min(range(count), key=lambda j: abs(sum(columns[j]) - p.x0 - p.x1)) for p in heads]
     near = all(abs(sum(columns[j]) - p.x0 - p.x1) < 8 for j, p in zip(single, heads, strict=True))
     if near and len(set(single)) == len(heads) and not any(_PERIOD.search(p.text) for p in heads):
@@ -168,6 +243,7 @@ def _give(heads: Sequence[Piece], columns: Sequence[tuple[float, float]], blocks
     ends = [x1 for _, x1 in columns]
     pitch = (ends[-1] - ends[0]) / (count - 1) if count > 1 else ends[0] - columns[0][0]
     starts = [min(columns[0][0], ends[0] - pitch), *ends[:-1]]  # figures stand at the right of their cells
+    stops = [*(x0 for x0, _ in columns[1:]), max(ends[-1], columns[-1][0] + pitch)]  # or at the left
     best: list[list[tuple[float, tuple[str, ...]]]] = [[(BARE * j, ("",) * j) for j in range(count + 1)]]
     for piece in heads:  # best[k][j]: the first k pieces over the first j columns
         row: list[tuple[float, tuple[str, ...]]] = [(float("inf"), ())]
@@ -177,7 +253,7 @@ def _give(heads: Sequence[Piece], columns: Sequence[tuple[float, float]], blocks
             runs = [i for i in range(j) if {i, j} <= blocks and (not lone or j - i in (1, 2, count))]
             for i in runs:
                 off = _off(piece, columns[i][0], columns[j - 1][1]) if j - i == 1 else float("inf")
-                off = min(off, _off(piece, starts[i], columns[j - 1][1]))
+                off = min(off, _off(piece, starts[i], columns[j - 1][1]), _off(piece, columns[i][0], stops[j - 1]))
                 cost = best[-1][i][0] + off * (1 if j - i == 1 else 2)
                 options.append((cost, (*best[-1][i][1], *[piece.text] * (j - i))))
             row.append(min(options, key=lambda option: option[0]))

@@ -7,6 +7,8 @@ neither tables nor paragraphs. Text set at an angle to the page is not put in or
 from __future__ import annotations
 
 import ctypes
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -15,11 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.clean import clean_line, close_han_gaps
+from ingest.parsers.pdf_rules import Rules, page_rules
 
 GAP = 0.72  # of the line height: a wider gap between two characters starts a new piece
+NUMBER_GAP = 0.3  # of the line height: the same between two numbers, in which no blank that wide stands
 SPACE = 0.12  # of the line height: two runs closer than this belong to one word
+_NUMBERS = re.compile(r"[\d)%] [\d($-]")
+_NUMBER_ENDS = np.isin(np.arange(256), [ord(char) for char in "0123456789)%"])
+_NUMBER_BEGINS = np.isin(np.arange(256), [ord(char) for char in "0123456789($-"])
 _MIN_RUN = 2.5  # mean characters a run on a page set upright; below it the page is taken in PDFium's own order
 
+Upright = tuple[float, float, float]  # an upright line: x, and where it begins and ends
 Boxes = npt.NDArray[np.float32]  # (n, 4): left, top, right, bottom
 
 
@@ -42,6 +50,7 @@ class Line:
     bold: bool = False
     right: float = 0.0
     text: str = field(default="")
+    ruled: Any = None  # the `ingest.parsers.pdf_ruled.Ruled` table that stands here instead of words
 
     def __post_init__(self) -> None:
         self.text = " ".join(piece.text for piece in self.pieces)
@@ -73,8 +82,8 @@ class _Run:
     last: int
 
 
-def page_lines(page: Any) -> tuple[list[Line], tuple[float, float]]:
-    """Return the lines of a pypdfium2 page from top to bottom, and the width and height of the page."""
+def page_lines(page: Any) -> tuple[list[Line], tuple[float, float], Rules]:
+    """Return the lines of a pypdfium2 page from top to bottom, the width and height of the page, and what rules it."""
     import pypdfium2.raw as raw
 
     textpage = page.get_textpage()
@@ -83,15 +92,16 @@ def page_lines(page: Any) -> tuple[list[Line], tuple[float, float]]:
         rotation = page.get_rotation()
         width, height = page.get_size()
         if count <= 0:
-            return [], (width, height)
+            return [], (width, height), Rules()
         text, codes = _characters(textpage, count)
         boxes = _boxes(textpage.raw, count, raw)
         if rotation:
             boxes = _upright(boxes, rotation, width, height)
-        runs = _runs(text, codes, boxes)
+        rules = page_rules(page, raw)
+        runs = _runs(text, codes, boxes, rules.down)
         if runs and sum(len(run.text) for run in runs) < _MIN_RUN * len(runs) and len(runs) > 20:
-            return _plain_lines(text, width, height), (width, height)
-        return _lines(runs, textpage.raw, raw), (width, height)
+            return _plain_lines(text, width, height), (width, height), Rules()
+        return _lines(runs, textpage.raw, raw, rules.down), (width, height), rules
     finally:
         textpage.close()
 
@@ -134,8 +144,8 @@ def _upright(boxes: Boxes, rotation: int, width: float, height: float) -> Boxes:
     return np.stack(turned, axis=1).astype(np.float32)
 
 
-def _runs(text: str, codes: npt.NDArray[np.uint32], boxes: Boxes) -> list[_Run]:
-    """Cut the characters, in the order of the file, where the pen moves away."""
+def _runs(text: str, codes: npt.NDArray[np.uint32], boxes: Boxes, down: Sequence[Upright]) -> list[_Run]:
+    """Cut the characters, in the order of the file, where the pen moves away or over an upright line in `down`."""
     blank = (codes <= 32) & (codes != 2) | (codes == 0xA0) | (codes == 0x3000)
     index = np.flatnonzero(~blank)
     if not len(index):
@@ -146,6 +156,11 @@ def _runs(text: str, codes: npt.NDArray[np.uint32], boxes: Boxes) -> list[_Run]:
     gap = left[1:] - right[:-1]
     overlap = np.minimum(top[1:], top[:-1]) - np.maximum(bottom[1:], bottom[:-1])
     cut = (gap > GAP * tall) | (gap < -1.5 * tall) | (overlap < 0.4 * np.minimum(height[1:], height[:-1]))
+    ends, begins = _NUMBER_ENDS[np.minimum(codes[index], 255)], _NUMBER_BEGINS[np.minimum(codes[index], 255)]
+    cut |= (gap > NUMBER_GAP * tall) & ends[:-1] & begins[1:]
+    middle = (top + bottom) / 2
+    for x, y0, y1 in down:
+        cut |= (right[:-1] <= x + 1) & (left[1:] >= x - 1) & (middle[1:] > y0) & (middle[1:] < y1)
     starts = np.concatenate(([0], np.flatnonzero(cut) + 1))
     ends = np.concatenate((starts[1:], [len(index)]))
     x0, x1 = np.minimum.reduceat(left, starts), np.maximum.reduceat(right, starts)
@@ -176,7 +191,7 @@ def _on_one_line(text: str, boxes: Boxes) -> str:
     return "".join(parts)
 
 
-def _lines(runs: list[_Run], textpage: Any, raw: Any) -> list[Line]:
+def _lines(runs: list[_Run], textpage: Any, raw: Any, down: Sequence[Upright]) -> list[Line]:
     """Gather runs whose heights overlap into lines."""
     runs.sort(key=lambda run: -(run.bottom + run.top))
     groups: list[list[_Run]] = []
@@ -190,23 +205,34 @@ def _lines(runs: list[_Run], textpage: Any, raw: Any) -> list[Line]:
         else:
             groups.append([run])
             low, high = run.bottom, run.top
-    return [_line(group, textpage, raw) for group in groups]
+    return [_line(group, textpage, raw, down) for group in groups]
 
 
-def _line(group: list[_Run], textpage: Any, raw: Any) -> Line:
+def _line(group: list[_Run], textpage: Any, raw: Any, down: Sequence[Upright]) -> Line:
     group.sort(key=lambda run: run.x0)
     tallest = max(group, key=lambda run: run.top - run.bottom)
     height = tallest.top - tallest.bottom
     pieces: list[Piece] = []
     for run in group:
         gap = run.x0 - pieces[-1].x1 if pieces else height
-        if pieces and gap <= GAP * height:
+        numbers = bool(pieces) and bool(_NUMBERS.search(f"{pieces[-1].text[-1:]} {run.text[:1]}"))
+        if (
+            pieces
+            and gap <= (NUMBER_GAP if numbers else GAP) * height
+            and not (down and _parted(pieces[-1].x1, run, down))
+        ):
             pieces[-1].text += run.text if gap < SPACE * height else f" {run.text}"
             pieces[-1].x1 = max(run.x1, pieces[-1].x1)
         else:
             pieces.append(Piece(run.text, run.x0, run.x1))
     bold = _is_bold(textpage, tallest.first, raw) and _is_bold(textpage, group[-1].last, raw)
     return Line(pieces, tallest.bottom, tallest.top, bold)
+
+
+def _parted(x1: float, run: _Run, down: Sequence[Upright]) -> bool:
+    """Tell whether an upright line stands between a piece that ends at `x1` and the run behind it."""
+    middle = (run.bottom + run.top) / 2
+    return any(x1 <= x + 1 and run.x0 >= x - 1 and y0 < middle < y1 for x, y0, y1 in down)
 
 
 def _is_bold(textpage: Any, index: int, raw: Any) -> bool:

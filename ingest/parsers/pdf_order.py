@@ -38,7 +38,7 @@ def reading_order(lines: list[Line], width: float) -> list[Line]:
 
 def _put(side: list[Line], pieces: list[Piece], line: Line, edge: float) -> None:
     if pieces:
-        side.append(Line(pieces, line.bottom, line.top, line.bold, edge))
+        side.append(Line(pieces, line.bottom, line.top, line.bold, edge, ruled=line.ruled))
 
 
 def _gutter(lines: Sequence[Line], width: float) -> float | None:

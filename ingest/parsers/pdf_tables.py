@@ -1,102 +1,24 @@
 """Lines of a page become tables where numbers stand in columns, with no ruling line needed.
 
 A region of rows is grown over consecutive lines whose last pieces are numbers, as long as each number falls into a
-column of its own. What stands above the columns is their heading, what stands above that the caption. It does not know
-tables without numbers: those remain lines of text.
+column of its own. What stands above the columns is their heading (`ingest.parsers.pdf_head`), what stands above that
+the caption. Tables of words are the business of `ingest.parsers.pdf_words`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ingest.parsers.grid import is_value, is_year
-from ingest.parsers.pdf_lines import Line, Piece
-from rag.numbers import find_scale, parse_number
+from ingest.parsers.pdf_head import PROSE_END, take_head
+from ingest.parsers.pdf_lines import Line
+from ingest.parsers.pdf_rows import Region, Row, read_row
+from rag.numbers import parse_number
 
-MAX_HEAD = 7  # lines that may head the columns
+_OPEN_END = re.compile(r"(?:,|-|–| (?:and|or|of|to|in|for|from|by))$")
+_YEARS = re.compile(r"(?:FY)?(?:19|20)\d{2}(?:\s*[-–—]\s*(?:FY)?(?:19|20)?\d{2})?(?:\s*\(\w\))?")
 MAX_PENDING = 15  # labels in a row without a number: balance sheets list empty items
-_LEADERS = re.compile(r"\s*(?:\.\s?){4,}\s*|\s*…{2,}\s*|\s*_{4,}\s*")
-_SIGN = re.compile(r"(?:US|HK|NT)?[$€£¥￥]\(?|\(")
-_TAIL = re.compile(r"\)?\s?%|\)|\)%|pts?|bps|x")
-_NUMBER = re.compile(r"[$€£¥]?\s?\(?\s?\d[\d.,]*\)?(?:\s?%)?\)?|[$€£¥]|[-–—]+")
-_ONLY_NUMBERS = re.compile(r"[\d.,()$%€£¥\-–—\s]+")
-_PROSE_END = re.compile(r"[.。]$")
-
-
-@dataclass(slots=True)
-class Row:
-    """A line read as a table row: text pieces at the left, number cells at the right."""
-
-    line: Line
-    label: list[Piece]
-    cells: list[Piece]
-
-    @property
-    def is_head(self) -> bool:
-        """Whether the numbers are nothing but years: a heading, not a row."""
-        return bool(self.cells) and all(is_year(cell.text) for cell in self.cells)
-
-
-@dataclass(slots=True)
-class Region:
-    """Rows that share columns; `columns` are the x intervals the numbers fall into."""
-
-    rows: list[Row] = field(default_factory=list)
-    columns: list[list[float]] = field(default_factory=list)
-    head: list[Line] = field(default_factory=list)
-    above: list[Line] = field(default_factory=list)
-    currency: str = ""
-
-    @property
-    def left(self) -> float:
-        """Where the first column begins."""
-        return self.columns[0][0]
-
-
-def read_row(line: Line) -> Row:
-    """Split a line into label and trailing number cells; signs that stand apart are put to their numbers."""
-    pieces = [part for piece in line.pieces for part in split_piece(piece)]
-    merged: list[Piece] = []
-    sign: Piece | None = None
-    for piece in pieces:
-        if sign is not None:
-            piece = Piece(sign.text + piece.text, piece.x0, piece.x1)
-            sign = None
-        if _SIGN.fullmatch(piece.text):
-            sign = piece
-        elif merged and _TAIL.fullmatch(piece.text) and parse_number(merged[-1].text.lstrip("(")) is not None:
-            merged[-1] = Piece(merged[-1].text + piece.text, merged[-1].x0, piece.x1)
-        else:
-            merged.append(piece)
-    if sign is not None:
-        merged.append(sign)
-    count = len(merged)
-    while count and is_value(merged[count - 1].text):
-        count -= 1
-    return Row(line, merged[:count], merged[count:])
-
-
-def split_piece(piece: Piece) -> list[Piece]:
-    """Cut dot leaders, and pieces that are several numbers in a row, into parts; places by share of characters."""
-    text = piece.text
-    if "...." in text or ". . ." in text or "……" in text or "____" in text:
-        parts = [part for part in _LEADERS.split(text) if part]
-    elif " " in text and _ONLY_NUMBERS.fullmatch(text) and not is_value(text):
-        parts = _NUMBER.findall(text)
-        if len(parts) < 2:
-            return [piece]
-    else:
-        return [piece]
-    step = (piece.x1 - piece.x0) / max(1, len(text))
-    found, at = [], 0
-    for part in parts:
-        at = max(at, text.find(part[-4:], at) + len(part[-4:]) - len(part))
-        found.append(Piece(part, piece.x0 + at * step, piece.x0 + (at + len(part)) * step))
-        at += len(part)
-    return found
 
 
 def find_regions(lines: Sequence[Line]) -> list[tuple[int, int, Region]]:
@@ -105,6 +27,8 @@ def find_regions(lines: Sequence[Line]) -> list[tuple[int, int, Region]]:
     Heading lines belong to the span; the caption does not, it is only looked at.
     """
     rows = [read_row(line) for line in lines]
+    for last, row in pairwise(rows):
+        _settle(last, row)
     found: list[tuple[int, int, Region]] = []
     i = done = 0
     while i < len(rows):
@@ -112,11 +36,30 @@ def find_regions(lines: Sequence[Line]) -> list[tuple[int, int, Region]]:
         if region is None:
             i += 1
             continue
-        first = _head(rows, i, done, region)
+        first = take_head(rows, i, done, region)
         region.above = [row.line for row in rows[max(done, first - 4) : first]]
         found.append((first, end, region))
         i = done = end
     return found
+
+
+def _settle(last: Row, row: Row) -> None:
+    """Put a number that goes on with the label of the line before ("September 30," / "2016") to the label."""
+    wrapped = last.label and not last.cells and len(row.cells) > 1 and not row.label and not row.is_head
+    if wrapped and abs(row.cells[0].x0 - last.label[0].x0) < 15 and _OPEN_END.search(last.label[0].text):
+        row.label.append(row.cells.pop(0))
+
+
+def _years_are_labels(region: Region) -> None:
+    """Make the first column labels where it holds nothing but years that begin where the labels do."""
+    first = [row for row in region.rows if row.cells and row.cells[0].x0 <= region.columns[0][1]]
+    left = min((row.line.x0 for row in region.rows), default=0.0)
+    here = region.columns[0][0] - left < 4 and len(region.columns) > 1 and len(first) > 1
+    if not here or any(row.label or not _YEARS.fullmatch(row.cells[0].text) for row in first):
+        return
+    for row in first:
+        row.label.append(row.cells.pop(0))
+    region.columns.pop(0)
 
 
 def _grow(rows: Sequence[Row], start: int) -> tuple[Region | None, int]:
@@ -129,6 +72,8 @@ def _grow(rows: Sequence[Row], start: int) -> tuple[Region | None, int]:
     pending = 0
     for i in range(start, len(rows)):
         row = rows[i]
+        if region.columns and row.is_head and not row.label and row.line.x1 < region.left - row.line.height:
+            row.label, row.cells = row.cells, []  # a year that opens a section
         if i > start and rows[i - 1].line.bottom - row.line.top > 2.6 * row.line.height:
             break
         if row.cells and not row.is_head and _fit(region, row):
@@ -142,6 +87,7 @@ def _grow(rows: Sequence[Row], start: int) -> tuple[Region | None, int]:
     if end < len(rows) and _is_rest(rows[end], rows[end - 1], region):
         end += 1
     region.rows = list(rows[start:end])
+    _years_are_labels(region)
     numbers = [row for row in region.rows if row.cells]
     strong = sum(len(row.cells) >= 2 for row in numbers)
     headed = start > 0 and rows[start - 1].is_head and len(rows[start - 1].cells) >= 2
@@ -164,7 +110,7 @@ def _weak(row: Row) -> bool:
 def _is_label(row: Row, region: Region, pending: int) -> bool:
     """Tell whether a line without numbers is a label rather than a sentence; short ones may stand in long runs."""
     text = row.line.text
-    if row.line.x1 > region.left + 4 or len(text) > 140 or (_PROSE_END.search(text) and len(text) > 40):
+    if row.line.x1 > region.left + 4 or len(text) > 140 or (PROSE_END.search(text) and len(text) > 40):
         return False
     return pending < MAX_PENDING and (pending < 3 or len(text) < 40)
 
@@ -205,56 +151,3 @@ def _fit(region: Region, row: Row) -> bool:
             region.columns[hit] = [min(region.columns[hit][0], cell.x0), max(region.columns[hit][1], cell.x1)]
     region.columns.sort()
     return True
-
-
-def _head(rows: Sequence[Row], start: int, floor: int, region: Region) -> int:
-    """Take the lines above the first row that head columns; return the first of them."""
-    first = start
-    height = rows[start].line.height
-    below = rows[start].line.top
-    sections = 1
-    for i in range(start - 1, max(floor, start - MAX_HEAD - MAX_PENDING) - 1, -1):
-        line = rows[i].line
-        if line.bottom - below > 2.8 * height or (rows[i].cells and not rows[i].is_head):
-            break
-        heading = [p for p in line.pieces if p.x1 > region.left - 2 * height]
-        section = start - i <= sections and _opens_section(rows, i, start, region)
-        sections += section
-        spread = len(line.pieces) > 1 or line.x0 > region.left - 5 * height
-        notice = find_scale(line.text)[0] != 1 and len(line.text) < 90
-        if not (heading and spread) and not section and not notice:
-            break
-        if spread and len(line.pieces) == 1 and _covers_page(line, region):
-            break
-        if not section and start - sections - i >= MAX_HEAD:
-            break
-        first, below = i, line.top
-    head = list(rows[first:start])
-    while head and _is_section(head[-1], region):
-        region.rows.insert(0, head.pop())
-    region.head = [row.line for row in head]
-    return first
-
-
-def _opens_section(rows: Sequence[Row], i: int, start: int, region: Region) -> bool:
-    """Tell whether line i, above the first row, opens a section; below a heading it may reach over the columns."""
-    line = rows[i].line
-    if line.x1 < region.left and len(line.text) < 70:
-        return True
-    above = rows[i - 1] if i else None
-    heads = above is not None and (above.is_head or len(above.line.pieces) > 1)
-    alone = len(line.pieces) == 1 and line.x0 <= rows[start].line.x0 + 1
-    return heads and alone and len(line.text) < 100 and not _PROSE_END.search(line.text)
-
-
-def _is_section(row: Row, region: Region) -> bool:
-    """Tell whether a line above the first row opens a section ("Revenue:") rather than heads columns."""
-    line = row.line
-    alone = len(line.pieces) == 1 and line.x0 < region.left - 5 * line.height
-    return not row.cells and (line.x1 < region.left or alone) and find_scale(line.text)[0] == 1
-
-
-def _covers_page(line: Line, region: Region) -> bool:
-    """Tell whether a lone piece is a title over the whole table rather than a heading over its columns."""
-    middle = (line.x0 + line.x1) / 2
-    return middle < region.left - 3 * line.height or line.x0 < region.left - 0.5 * (line.x1 - line.x0)

@@ -1,0 +1,85 @@
+"""The lines above the first row of a table: which of them head its columns, and which open its first section."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ingest.parsers.pdf_lines import Line
+from ingest.parsers.pdf_rows import Region, Row
+from rag.numbers import find_scale
+
+MAX_HEAD = 9  # lines that may head the columns
+MAX_SECTIONS = 6  # lines between the headings and the first row: sections, a long one wrapped
+LONG = 40  # characters: a piece that begins with the labels and reaches over the numbers is prose from here on
+PROSE_END = re.compile(r"[.。]$")
+
+
+def take_head(rows: Sequence[Row], start: int, floor: int, region: Region) -> int:
+    """Give the region the lines above row `start` that head its columns or open its first section.
+
+    Returns:
+        The first of them; `start` where there are none. No line above `floor` is taken.
+    """
+    first = last_head = start
+    height = rows[start].line.height
+    below = rows[start].line.top
+    for i in range(start - 1, max(floor, start - MAX_HEAD - MAX_SECTIONS) - 1, -1):
+        line = rows[i].line
+        if line.bottom - below > 2.8 * height or (rows[i].cells and not rows[i].is_head):
+            break
+        if _heads(rows[i], region, height):
+            if last_head - i > MAX_SECTIONS or (last_head < start and start - last_head >= MAX_HEAD):
+                break
+            first = i
+            last_head = i
+        elif not _may_stand_between(line, region, start - i):
+            break
+        below = line.top
+    section = first
+    if first == start:  # no heading: sections right above the rows still belong to them
+        while section > floor and start - section < 2 and _is_section(rows[section - 1], region, rows[start]):
+            section -= 1
+    head = list(rows[section:start])
+    while head and not _heads(head[-1], region, height):
+        region.rows.insert(0, head.pop())
+    region.head = [row.line for row in head]
+    return section
+
+
+def _heads(row: Row, region: Region, height: float) -> bool:
+    """Tell whether a line names columns: pieces over the numbers, or a notice of their scale."""
+    line = row.line
+    if row.is_head:
+        return True
+    if find_scale(line.text)[0] != 1 and len(line.text) < 90:
+        return True
+    from_label = line.x0 <= region.label_left + 3
+    if from_label and line.pieces[0].x1 > region.left and len(line.pieces[0].text) > LONG:
+        return False  # prose
+    over = [p for p in line.pieces if p.x1 > region.left - 2 * height or p.x0 > region.label_edge]
+    if not over or (len(line.pieces) == 1 and _covers_page(line, region)):
+        return False
+    return len(line.pieces) > 1 or line.x0 > min(region.left - 5 * height, region.label_edge)
+
+
+def _may_stand_between(line: Line, region: Region, below: int) -> bool:
+    """Tell whether a line may stand between the headings and the first row: a label, a section."""
+    if line.x1 < region.left:
+        return len(line.text) < 140
+    if len(line.pieces) > 1 or below > 4 or PROSE_END.search(line.text):
+        return False
+    return len(line.text) < 140 and line.x1 < region.columns[-1][1] - 2 * line.height
+
+
+def _is_section(row: Row, region: Region, first: Row) -> bool:
+    """Tell whether a line above the first row opens a section ("Revenue:")."""
+    line = row.line
+    near = line.bottom - first.line.top < 2.8 * first.line.height
+    return near and not row.cells and line.x1 < region.left and len(line.text) < 70 and find_scale(line.text)[0] == 1
+
+
+def _covers_page(line: Line, region: Region) -> bool:
+    """Tell whether a lone piece is a title over the whole table rather than a heading over its columns."""
+    middle = (line.x0 + line.x1) / 2
+    return middle < region.left - 3 * line.height or line.x0 < region.left - 0.5 * (line.x1 - line.x0)

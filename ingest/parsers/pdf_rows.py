@@ -1,0 +1,106 @@
+"""A line of a page read as a table row, label and numbers; and the region of rows that share columns."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from ingest.parsers.grid import is_value, is_year
+from ingest.parsers.pdf_lines import Line, Piece
+from rag.numbers import parse_number
+
+_LEADERS = re.compile(r"\s*(?:\.\s?){4,}\s*|\s*…{2,}\s*|\s*_{4,}\s*")
+_SIGN = re.compile(r"(?:US|HK|NT)?[$€£¥￥]\(?|\(")
+_TAIL = re.compile(r"\)?\s?%|\)|\)%|pts?|bps|x")
+_NUMBER = re.compile(r"[$€£¥]?\s?\(?\s?\d[\d.,]*\)?(?:\s?%)?\)?|[$€£¥]|[-–—]+")
+_ONLY_NUMBERS = re.compile(r"[\d.,()$%€£¥\-–—\s]+")
+SPAN = re.compile(r"(?:\d{1,2}|three|six|nine|twelve)\s*(?:weeks?|months?|days|个月|周)(?: ended)?", re.IGNORECASE)
+_MARK = re.compile(r"\((\d|[a-z])\)")
+
+
+@dataclass(slots=True)
+class Row:
+    """A line read as a table row: text pieces at the left, number cells at the right."""
+
+    line: Line
+    label: list[Piece]
+    cells: list[Piece]
+
+    @property
+    def is_head(self) -> bool:
+        """Whether the numbers are nothing but years and marks of footnotes: a heading, not a row."""
+        texts = [cell.text for cell in self.cells]
+        marks = [found[1] for found in map(_MARK.fullmatch, texts) if found]
+        years = [text for text in texts if is_year(text) or SPAN.fullmatch(text)]
+        if len(years) + len(marks) < len(texts):
+            return False
+        return bool(years) or (len(marks) > 1 and marks == [str(n + 1) for n in range(len(marks))])
+
+
+@dataclass(slots=True)
+class Region:
+    """Rows that share columns; `columns` are the x intervals the numbers fall into."""
+
+    rows: list[Row] = field(default_factory=list)
+    columns: list[list[float]] = field(default_factory=list)
+    head: list[Line] = field(default_factory=list)
+    above: list[Line] = field(default_factory=list)
+    currency: str = ""
+
+    @property
+    def label_edge(self) -> float:
+        """Where the labels of rows with numbers end; what begins right of it stands over a column."""
+        return max((piece.x1 for row in self.rows if row.cells for piece in row.label), default=float("inf"))
+
+    @property
+    def label_left(self) -> float:
+        """Where the labels begin."""
+        return min((row.label[0].x0 for row in self.rows if row.label), default=float("-inf"))
+
+    @property
+    def left(self) -> float:
+        """Where the first column begins."""
+        return self.columns[0][0]
+
+
+def read_row(line: Line) -> Row:
+    """Split a line into label and trailing number cells; signs that stand apart are put to their numbers."""
+    pieces = [part for piece in line.pieces for part in split_piece(piece)]
+    merged: list[Piece] = []
+    sign: Piece | None = None
+    for piece in pieces:
+        if sign is not None:
+            piece = Piece(sign.text + piece.text, piece.x0, piece.x1)
+            sign = None
+        if _SIGN.fullmatch(piece.text):
+            sign = piece
+        elif merged and _TAIL.fullmatch(piece.text) and parse_number(merged[-1].text.lstrip("(")) is not None:
+            merged[-1] = Piece(merged[-1].text + piece.text, merged[-1].x0, piece.x1)
+        else:
+            merged.append(piece)
+    if sign is not None:
+        merged.append(sign)
+    count = len(merged)
+    while count and is_value(merged[count - 1].text):
+        count -= 1
+    return Row(line, merged[:count], merged[count:])
+
+
+def split_piece(piece: Piece) -> list[Piece]:
+    """Cut dot leaders, and pieces that are several numbers in a row, into parts; places by share of characters."""
+    text = piece.text
+    if "...." in text or ". . ." in text or "……" in text or "____" in text:
+        parts = [part for part in _LEADERS.split(text) if part]
+    elif " " in text and _ONLY_NUMBERS.fullmatch(text) and not is_value(text):
+        parts = _NUMBER.findall(text)
+        if len(parts) < 2:
+            return [piece]
+    else:
+        return [piece]
+    step = (piece.x1 - piece.x0) / max(1, len(text))
+    found, at = [], 0
+    for part in parts:
+        at = max(at, text.find(part[-4:], at) + len(part[-4:]) - len(part))
+        found.append(Piece(part, piece.x0 + at * step, piece.x0 + (at + len(part)) * step))
+        at += len(part)
+    return found

@@ -1,0 +1,97 @@
+"""The straight lines drawn on a PDF page, thin filled rectangles among them: what rules tables.
+
+Coordinates are PDF points in the page as it is shown, y grows upwards. Lines drawn inside form objects and pictures are
+not seen, nor those of pages with more than `MAX_OBJECTS` objects (pages that draw each letter on its own).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+from typing import Any
+
+THIN = 2.6  # points: a drawn shape no thicker than this is a line
+SHORT = 4.0  # points: what is shorter is a dot or a corner
+NEAR = 2.2  # points within which ends and places of lines are the same
+MAX_OBJECTS = 4000
+Box = tuple[float, float, float, float]  # left, bottom, right, top
+
+
+@dataclass(slots=True)
+class Rules:
+    """Horizontal lines as (y, x0, x1), vertical ones as (x, y0, y1); pieces that touch are one."""
+
+    across: list[tuple[float, float, float]] = field(default_factory=list)
+    down: list[tuple[float, float, float]] = field(default_factory=list)
+
+
+def page_rules(page: Any, raw: Any) -> Rules:
+    """Return the lines of a pypdfium2 page."""
+    count = raw.FPDFPage_CountObjects(page.raw)
+    if count > MAX_OBJECTS:
+        return Rules()
+    found = Rules()
+    for i in range(count):
+        drawn = raw.FPDFPage_GetObject(page.raw, i)
+        if raw.FPDFPageObj_GetType(drawn) == raw.FPDF_PAGEOBJ_PATH:
+            _take(found, drawn, raw)
+    rotation = page.get_rotation()
+    if rotation and (found.across or found.down):
+        found = _turned(found, rotation, *page.get_size())
+    return Rules(_joined(found.across), _joined(found.down))
+
+
+def _take(found: Rules, drawn: Any, raw: Any) -> None:
+    """Take the line, or the sides of the stroked rectangle, that a path draws."""
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    if not raw.FPDFPageObj_GetBounds(drawn, left, bottom, right, top):
+        return
+    x0, y0, x1, y1 = left.value, bottom.value, right.value, top.value
+    if y1 - y0 <= THIN and x1 - x0 > SHORT:
+        found.across.append(((y0 + y1) / 2, x0, x1))
+    elif x1 - x0 <= THIN and y1 - y0 > SHORT:
+        found.down.append(((x0 + x1) / 2, y0, y1))
+    elif x1 - x0 > SHORT and y1 - y0 > SHORT and raw.FPDFPath_CountSegments(drawn) in (4, 5):
+        fill, stroke = ctypes.c_int(), ctypes.c_int()
+        raw.FPDFPath_GetDrawMode(drawn, fill, stroke)
+        if stroke.value:
+            found.across += [(y0, x0, x1), (y1, x0, x1)]
+            found.down += [(x0, y0, y1), (x1, y0, y1)]
+
+
+def _turned(rules: Rules, rotation: int, width: float, height: float) -> Rules:
+    """Turn the lines of a rotated page; `width` and `height` are those of the page as shown."""
+    if rotation == 180:
+        across = [(height - y, width - x1, width - x0) for y, x0, x1 in rules.across]
+        return Rules(across, [(width - x, height - y1, height - y0) for x, y0, y1 in rules.down])
+    if rotation == 90:
+        across = [(height - x, y0, y1) for x, y0, y1 in rules.down]
+        return Rules(across, [(y, height - x1, height - x0) for y, x0, x1 in rules.across])
+    across = [(x, width - y1, width - y0) for x, y0, y1 in rules.down]
+    return Rules(across, [(width - y, x0, x1) for y, x0, x1 in rules.across])
+
+
+def _joined(lines: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """Join lines at one place whose ends touch."""
+    joined: list[tuple[float, float, float]] = []
+    for place in _clusters(sorted({(round(at, 1), round(a, 1), round(b, 1)) for at, a, b in lines})):
+        at = sum(line[0] for line in place) / len(place)
+        start, end = place[0][1], place[0][2]
+        for _, a, b in place[1:]:
+            if a > end + NEAR:
+                joined.append((at, start, end))
+                start = a
+            end = max(end, b) if a >= start else end
+        joined.append((at, start, end))
+    return joined
+
+
+def _clusters(lines: list[tuple[float, float, float]]) -> list[list[tuple[float, float, float]]]:
+    """Gather lines, sorted by place, at about the same place; each gathering is sorted by beginning."""
+    found: list[list[tuple[float, float, float]]] = []
+    for line in lines:
+        if found and line[0] - found[-1][0][0] <= THIN / 2:
+            found[-1].append(line)
+        else:
+            found.append([line])
+    return [sorted(place, key=lambda line: line[1]) for place in found]
