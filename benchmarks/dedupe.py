@@ -34,9 +34,7 @@ def replaced(text: str, share: float, words: list[str], rng: random.Random) -> s
 
 def headed(text: str) -> str:
     """Put another header and footer around a text."""
-    return (
-        f"Printed from the intranet on another day, copy for internal use only\n{text}\nEnd of the printed copy 17/44"
-    )
+    return f"Printed from the intranet on another day, copy for internal use only\n{text}\nEnd of page 17/44"
 
 
 def plants(words: list[str], rng: random.Random) -> dict[str, Callable[[str], str]]:

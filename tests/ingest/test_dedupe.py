@@ -120,6 +120,13 @@ def test_the_title_tells_pages_apart() -> None:
     assert deduper.add(document(page.format("Ceruloplasmin"), "b", title="Ceruloplasmin")) is None
 
 
+def test_numbers_in_the_title_tell_pages_apart() -> None:
+    page, deduper = "Types 1, 2 and 3 of it: 1, 2, 3. " + english(9, 250), Deduper()
+    assert deduper.add(document(page, "a", title="Syndrome type 1")) is None
+    assert deduper.add(document(page + " more", "b", title="Syndrome type 2")) is None
+    assert deduper.add(document(page + " or", "c", title="Syndrome type 1")) is not None
+
+
 def test_short_texts_are_compared_word_for_word() -> None:
     deduper = Deduper(0.5)
     assert deduper.add(document("Give 5 mg twice a day.", "a")) is None
