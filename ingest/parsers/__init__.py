@@ -69,10 +69,14 @@ def _parser(kind: str) -> tuple[Callable[[IO[bytes], str], Iterator[Parsed]], bo
         from ingest.parsers.pdf import parse_pdf
 
         return parse_pdf, False
-    if kind in ("docx", "xlsx"):
-        from ingest.parsers.office import parse_docx, parse_xlsx
+    if kind == "docx":
+        from ingest.parsers.word import parse_docx
 
-        return (parse_docx if kind == "docx" else parse_xlsx), False
+        return parse_docx, False
+    if kind == "xlsx":
+        from ingest.parsers.sheets import parse_xlsx
+
+        return parse_xlsx, False
     if kind == "html":
         from ingest.parsers.html import parse_html
 

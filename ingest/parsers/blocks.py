@@ -57,10 +57,11 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A document and where its headings are."""
+    """A document, where its headings are, and what a reader should know of how it was read."""
 
     document: Document
     headings: tuple[Heading, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """HTML to blocks: headings, paragraphs, list items and tables with their spans; what is not shown is dropped.
 
-Tables used for layout (one column, or tables within) are unwrapped into what they hold.
+Tables used for layout (one column, or tables within) are unwrapped into what they hold. What a reader does not see is
+left out and counted. The tags of inline XBRL become facts, see `ingest.parsers.xbrl`.
 """
 
 from __future__ import annotations
@@ -11,144 +12,235 @@ from typing import IO, Any
 
 from ingest.clean import clean_line
 from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
+from ingest.parsers.css import Sheet
 from ingest.parsers.grid import Grid, is_value, is_year
+from ingest.parsers.hidden import Look, Tally, hides, inherit
+from ingest.parsers.markup import check_markup, markup_of
 
-DROPPED = re.compile(
-    "script|style|noscript|template|head|nav|svg|iframe|object|button|select|form|input|textarea|ix:header"
-)
+DROPPED = re.compile("script|style|head|nav|svg|iframe|object|button|select|input|textarea|ix:header")
+UNSHOWN = ("noscript", "template")
 INLINE = re.compile(
     "a|abbr|b|bdi|bdo|cite|code|data|dfn|em|font|i|img|ins|kbd|label|mark|q|s|samp|small|span|strong|sub|sup|time|tt|u"
-    "|var|wbr|ix:nonfraction|ix:nonnumeric|ix:continuation|ix:footnote"
+    "|var|wbr|ix:nonfraction|ix:nonnumeric|ix:continuation|ix:footnote|ix:exclude|ix:fraction|ix:numerator"
+    "|ix:denominator"
 )
 MAX_SPAN = 200  # columns or rows that one cell may claim
+MAX_CELLS = 1_000_000  # of one table, spans written out; behind them a cell claims no more than itself
 MAX_DEPTH = 200  # nested elements; deeper ones are read as text
-_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>")
+
+_Row = list[tuple[Any, Look | None]]  # cells, and how text in them looks; None: hidden, but it holds its column
 
 
 def parse_html(stream: IO[bytes], source: str) -> Iterator[Parsed]:
-    """Read an HTML page."""
+    """Read an HTML page.
+
+    Raises:
+        DocumentError: no text that is shown, or markup beyond all use.
+    """
     from selectolax.lexbor import LexborHTMLParser
 
-    from ingest.parsers.text import encoding_of
-
-    data = stream.read()
-    tree = LexborHTMLParser(data.decode(_declared(data) or encoding_of(data[: 1 << 20]), errors="replace"))
+    tree = LexborHTMLParser(markup_of(stream.read(), source))
     head = tree.css_first("title")
     title = clean_line(head.text()) if head is not None else ""
-    blocks = list(_walk(tree.body, 0)) if tree.body is not None else []
-    yield compose(blocks, source, kind="html", title=title)
+    page = Page.of(tree)
+    blocks = list(page.blocks(tree.body)) if tree.body is not None else []
+    yield compose(blocks, source, kind="html", title=title, metadata=page.tally.metadata())
 
 
-def html_blocks(text: str) -> list[Block]:
-    """Return the blocks of a piece of HTML."""
+def html_blocks(text: str, source: str = "page", tally: Tally | None = None) -> list[Block]:
+    """Return the blocks of a piece of HTML; what is hidden in it is counted in `tally`.
+
+    Raises:
+        DocumentError: markup beyond all use.
+    """
     from selectolax.lexbor import LexborHTMLParser
 
-    body = LexborHTMLParser(text).body
-    return list(_walk(body, 0)) if body is not None else []
+    check_markup(text, source)
+    tree = LexborHTMLParser(text)
+    page = Page.of(tree)
+    if tally is not None:
+        page.tally = tally
+    return list(page.blocks(tree.body)) if tree.body is not None else []
 
 
-def _declared(data: bytes) -> str | None:
-    """Return the encoding that the page declares, if Python knows it."""
-    import codecs
+class Page:
+    """One page being read: its style sheets, and what was left out of it."""
 
-    found = re.search(rb"charset\s*=\s*[\"']?\s*([\w-]+)", data[:2048], re.IGNORECASE)
-    if not found or data.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return None
-    name = found.group(1).decode("ascii").lower()
-    try:
-        return "gb18030" if name in ("gb2312", "gbk") else codecs.lookup(name).name
-    except LookupError:
-        return None
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet, self.tally = sheet, Tally()
 
+    @classmethod
+    def of(cls, tree: Any) -> Page:
+        """Read the style sheets of a page."""
+        return cls(Sheet.of("\n".join(node.text() for node in tree.css("style"))))
 
-def _hidden(node: Any) -> bool:
-    attributes = node.attributes
-    return (
-        "hidden" in attributes
-        or attributes.get("aria-hidden") == "true"
-        or _HIDDEN.search(attributes.get("style") or "") is not None
-    )
+    def blocks(self, body: Any) -> Iterator[Block]:
+        """Yield the blocks of the page; a page that is hidden as a whole waits for a script, and is read."""
+        attributes = body.attributes
+        yield from self._walk(body, self._look(body, "body", attributes, Look()), 0)
 
+    def _look(self, node: Any, tag: str, attributes: dict[str, str | None], look: Look) -> Look:
+        style = dict(self.sheet.style(node, tag, attributes))
+        if attributes.get("bgcolor"):
+            style.setdefault("background", attributes["bgcolor"] or "")
+        if tag == "font" and attributes.get("color"):
+            style.setdefault("color", attributes["color"] or "")
+        return inherit(look, style) if style else look
 
-def _walk(node: Any, depth: int) -> Iterator[Block]:
-    """Yield the blocks under an element; text and inline elements between blocks make paragraphs."""
-    words: list[str] = []
-    child = node.child
-    while child is not None:
-        tag = child.tag
-        if tag == "-text":
-            words.append(child.text(deep=False))
-        elif tag == "br":
-            yield from _flush(words)
-        elif tag.startswith("-") or DROPPED.fullmatch(tag) or _hidden(child):
-            pass
-        elif INLINE.fullmatch(tag) and not _holds_blocks(child):
-            words.append(_words(child))
+    def _enter(self, node: Any, tag: str, look: Look) -> Look | None:
+        """Return the look of what is in an element; None where it is hidden with all in it, which is counted."""
+        attributes = node.attributes
+        style = self.sheet.style(node, tag, attributes)
+        kind = hides(style) if style else ""
+        kind = "hidden" if "hidden" in attributes else kind
+        kind = "aria-hidden" if attributes.get("aria-hidden") == "true" else kind
+        if kind:
+            self.tally.add(kind, _all_words(node))
+            return None
+        return self._look(node, tag, attributes, look)
+
+    def _text(self, node: Any, look: Look) -> str:
+        """Return the text of a text node where it is seen."""
+        text: str = node.text(deep=False)
+        kind = look.unseen()
+        if not kind:
+            return text
+        self.tally.add(kind, text)
+        return " "
+
+    def _skip(self, node: Any, tag: str) -> bool:
+        """Tell whether a node is never text on the page; comments and templates are counted."""
+        if tag == "-comment":
+            words = node.comment_content or ""
+            if not words.startswith("[if"):
+                self.tally.add("comment", _TAG.sub(" ", words))
+        elif tag in UNSHOWN:
+            self.tally.add(tag, _TAG.sub(" ", node.html or ""))
+        return tag.startswith("-") or tag in UNSHOWN or DROPPED.fullmatch(tag) is not None
+
+    def _walk(self, node: Any, look: Look, depth: int) -> Iterator[Block]:
+        """Yield the blocks under an element; text and inline elements between blocks make paragraphs."""
+        words: list[str] = []
+        for child in _children(node):
+            tag = child.tag
+            if tag == "-text":
+                words.append(self._text(child, look))
+            elif tag == "br":
+                yield from _flush(words)
+            elif not self._skip(child, tag):
+                inner = self._enter(child, tag, look)
+                if inner is None:
+                    continue
+                if INLINE.fullmatch(tag) and not _holds_blocks(child):
+                    words.append(self._words(child, inner))
+                    continue
+                yield from _flush(words)
+                yield from self._element(child, tag, inner, depth + 1)
+        yield from _flush(words)
+
+    def _element(self, node: Any, tag: str, look: Look, depth: int) -> Iterator[Block]:
+        if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456":
+            text = clean_line(self._words(node, look))
+            if text:
+                yield Title(text, int(tag[1]))
+        elif tag == "table" and depth < MAX_DEPTH:
+            yield from self._table(node, look, depth)
+        elif tag == "pre":
+            yield from (Prose(line) for line in map(clean_line, self._words(node, look).splitlines()) if line)
+        elif depth >= MAX_DEPTH:
+            yield from _flush([self._words(node, look)])
         else:
-            yield from _flush(words)
-            yield from _element(child, tag, depth + 1)
-        child = child.next
-    yield from _flush(words)
+            yield from self._walk(node, look, depth)
 
+    def _words(self, node: Any, look: Look) -> str:
+        """Return the shown text of an element, however deep; elements that are not inline stand apart."""
+        parts: list[str] = []
+        stack: list[tuple[Any, Look, str]] = [(node.child, look, "")]  # the next to read, and what to write at the end
+        while stack:
+            child, look, after = stack.pop()
+            if child is None:
+                parts.append(after)
+                continue
+            stack.append((child.next, look, after))
+            tag = child.tag
+            if tag == "-text":
+                parts.append(self._text(child, look))
+            elif not self._skip(child, tag):
+                inner = self._enter(child, tag, look)
+                if inner is not None:
+                    apart = "" if INLINE.fullmatch(tag) else " "
+                    parts.append(apart)
+                    stack.append((child.child, inner, apart))
+        return "".join(parts)
 
-def _flush(words: list[str]) -> Iterator[Block]:
-    text = clean_line("".join(words))
-    words.clear()
-    if text:
-        yield Prose(text)
+    def _table(self, node: Any, look: Look, depth: int) -> Iterator[Block]:
+        """Yield a table as a grid, or what it holds where it only serves the layout."""
+        rows = self._rows(node, look)
+        caption = ""
+        for child in _children(node):
+            inner = self._enter(child, "caption", look) if child.tag == "caption" else None
+            caption = caption or (clean_line(self._words(child, inner)) if inner else "")
+        nested = any(cell.css_first("table") is not None for row in rows for cell, _ in row)
+        if nested:
+            yield from self._unwrapped(rows, depth)
+            return
+        grid, heads = self._grid(rows)
+        filled = max((sum(bool(cell) for cell in row) for row in grid), default=0)
+        if filled < 2:
+            kinds = self.tally.kinds.copy()
+            yield from self._unwrapped(rows, depth)
+            self.tally.kinds = kinds  # counted when the cells were read
+            return
+        yield Grid(grid, caption=caption, notes=[caption], header_rows=heads or None)
 
+    def _unwrapped(self, rows: list[_Row], depth: int) -> Iterator[Block]:
+        for cell, look in (pair for row in rows for pair in row):
+            if look is not None:
+                yield from self._walk(cell, look, depth + 1)
 
-def _element(node: Any, tag: str, depth: int) -> Iterator[Block]:
-    if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456":
-        text = clean_line(_words(node))
-        if text:
-            yield Title(text, int(tag[1]))
-    elif tag == "table" and depth < MAX_DEPTH:
-        yield from _table(node, depth)
-    elif tag == "pre":
-        yield from (Prose(line) for line in map(clean_line, node.text().splitlines()) if line)
-    elif depth >= MAX_DEPTH:
-        yield from _flush([node.text()])
-    else:
-        yield from _walk(node, depth)
+    def _rows(self, table: Any, look: Look) -> list[_Row]:
+        """Return the cells of each shown row of this table, with their looks; not of tables within."""
+        found: list[_Row] = []
+        for child in _children(table):
+            if child.tag not in ("tr", "thead", "tbody", "tfoot"):
+                continue
+            inner = self._enter(child, child.tag, look)
+            if inner is None:
+                continue
+            for row in [child] if child.tag == "tr" else _children(child):
+                of_row = inner if row is child else self._enter(row, "tr", inner) if row.tag == "tr" else None
+                if of_row is not None:
+                    cells = (cell for cell in _children(row) if cell.tag in ("td", "th"))
+                    found.append([(cell, self._enter(cell, cell.tag, of_row)) for cell in cells])
+        return found
 
+    def _grid(self, rows: list[_Row]) -> tuple[list[list[str]], int]:
+        """Return the texts with spans written out, and the number of header rows that <th> marks (0: none said).
 
-def _holds_blocks(node: Any) -> bool:
-    return node.css_first("p, div, table, ul, ol, li, h1, h2, h3, h4, h5, h6, br, section") is not None
-
-
-def _words(node: Any) -> str:
-    """Return the shown text of an element; elements that are not inline stand apart."""
-    parts: list[str] = []
-    child = node.child
-    while child is not None:
-        tag = child.tag
-        if tag == "-text":
-            parts.append(child.text(deep=False))
-        elif DROPPED.fullmatch(tag) or tag.startswith("-") or _hidden(child):
-            pass
-        elif INLINE.fullmatch(tag):
-            parts.append(_words(child))
-        else:
-            parts.append(f" {_words(child)} ")
-        child = child.next
-    return "".join(parts)
-
-
-def _table(node: Any, depth: int) -> Iterator[Block]:
-    """Yield a table as a grid, or what it holds where it only serves the layout."""
-    rows = _rows(node)
-    caption_node = next((child for child in _children(node) if child.tag == "caption"), None)
-    caption = clean_line(_words(caption_node)) if caption_node is not None else ""
-    nested = any(cell.css_first("table") is not None for row in rows for cell in row)
-    grid, heads = _grid(rows)
-    filled = max((sum(bool(cell) for cell in row) for row in grid), default=0)
-    if nested or filled < 2:
-        for row in rows:
-            for cell in row:
-                yield from _walk(cell, depth + 1)
-        return
-    yield Grid(grid, caption=caption, notes=[caption], header_rows=heads or None)
+        A label or heading that spans columns or rows is repeated; a number is not, it stands in its first cell.
+        """
+        grid: list[list[str]] = []
+        hanging: dict[int, tuple[int, str]] = {}
+        heads, leading, count = 0, True, 0
+        for cells in rows:
+            line: list[str] = []
+            for cell, look in cells:
+                _hang(line, hanging)
+                text = clean_line(self._words(cell, look)) if look is not None else ""
+                down, across = _span(cell, "rowspan"), _span(cell, "colspan")
+                across = across if count + len(line) < MAX_CELLS else 1
+                again = text if is_year(text) or not is_value(text) else ""
+                shown = [text, *[again] * (across - 1)]
+                if down > 1:
+                    hanging.update((len(line) + j, (down - 1, words)) for j, words in enumerate(shown))
+                line.extend(shown)
+            _hang(line, hanging)
+            grid.append(line)
+            count += len(line)
+            leading = leading and bool(cells) and all(cell.tag == "th" for cell, _ in cells)
+            heads += leading
+        return grid, heads if heads < len(grid) else 0
 
 
 def _children(node: Any) -> Iterator[Any]:
@@ -158,44 +250,36 @@ def _children(node: Any) -> Iterator[Any]:
         child = child.next
 
 
-def _rows(table: Any) -> list[list[Any]]:
-    """Return the cells of each shown row of this table, not of tables within."""
-    found: list[list[Any]] = []
-    for child in _children(table):
-        rows = [child] if child.tag == "tr" else _children(child) if child.tag in ("thead", "tbody", "tfoot") else ()
-        shown = (row for row in rows if row.tag == "tr" and not _hidden(row))
-        found += [[cell for cell in _children(row) if cell.tag in ("td", "th")] for row in shown]
-    return found
+def _all_words(node: Any) -> str:
+    """Return all text under an element but scripts and the header of XBRL: what is counted when it is hidden."""
+    parts: list[str] = []
+    stack = [node.child]
+    while stack:
+        child = stack.pop()
+        if child is None:
+            continue
+        stack.append(child.next)
+        if child.tag == "-text":
+            parts.append(child.text(deep=False))
+        elif child.tag not in ("script", "style", "ix:header"):
+            stack.append(child.child)
+    return " ".join(parts)
+
+
+def _flush(words: list[str]) -> Iterator[Block]:
+    text = clean_line("".join(words))
+    words.clear()
+    if text:
+        yield Prose(text)
+
+
+def _holds_blocks(node: Any) -> bool:
+    return node.css_first("p, div, table, ul, ol, li, h1, h2, h3, h4, h5, h6, br, section") is not None
 
 
 def _span(cell: Any, name: str) -> int:
     text = (cell.attributes.get(name) or "1").strip()
     return max(1, min(MAX_SPAN, int(text))) if text.isascii() and text.isdigit() and len(text) < 6 else 1
-
-
-def _grid(rows: list[list[Any]]) -> tuple[list[list[str]], int]:
-    """Return the texts with spans written out, and the number of header rows that <th> marks (0: none said).
-
-    A label or heading that spans columns or rows is repeated; a number is not, it stands in its first cell.
-    """
-    grid: list[list[str]] = []
-    hanging: dict[int, tuple[int, str]] = {}
-    heads, leading = 0, True
-    for cells in rows:
-        line: list[str] = []
-        for cell in cells:
-            _hang(line, hanging)
-            text, down, across = clean_line(_words(cell)), _span(cell, "rowspan"), _span(cell, "colspan")
-            again = text if is_year(text) or not is_value(text) else ""
-            shown = [text, *[again] * (across - 1)]
-            if down > 1:
-                hanging.update((len(line) + j, (down - 1, words)) for j, words in enumerate(shown))
-            line.extend(shown)
-        _hang(line, hanging)
-        grid.append(line)
-        leading = leading and bool(cells) and all(cell.tag == "th" for cell in cells)
-        heads += leading
-    return grid, heads if heads < len(grid) else 0
 
 
 def _hang(line: list[str], hanging: dict[int, tuple[int, str]]) -> None:

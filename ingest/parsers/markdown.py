@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ingest.clean import clean_line, clean_lines
 from ingest.parsers.blocks import Block, Prose, Title
 from ingest.parsers.grid import Grid
+from ingest.parsers.hidden import Tally
+
+_STYLED = re.compile(r"\b(?:style|hidden|aria-hidden|color|class)\b|<!--|<template|<noscript", re.IGNORECASE)
 
 
-def markdown_blocks(text: str) -> Iterator[Block]:
-    """Yield the blocks of a Markdown text in order; HTML in it is read as HTML."""
+def markdown_blocks(text: str, source: str, tally: Tally) -> Iterator[Block]:
+    """Yield the blocks of a Markdown text in order; HTML in it is read as HTML, what it hides is counted in `tally`.
+
+    Raises:
+        DocumentError: markup beyond all use.
+    """
     from markdown_it import MarkdownIt
 
     from ingest.parsers.html import html_blocks
 
-    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    reader = MarkdownIt("commonmark").enable("table")
+    tokens = reader.parse(text)
+    if any(_STYLED.search(markup) for markup in _markup(tokens)):  # its end may stand paragraphs further down
+        yield from html_blocks(reader.renderer.render(tokens, reader.options, {}), source, tally)
+        return
     caption = ""
     i = 0
     while i < len(tokens):
@@ -37,8 +49,15 @@ def markdown_blocks(text: str) -> Iterator[Block]:
         elif token.type in ("fence", "code_block"):
             yield from (Prose(line) for line in clean_lines(token.content) if line)
         elif token.type == "html_block":
-            yield from html_blocks(token.content)
+            yield from html_blocks(token.content, source, tally)
         i += 1
+
+
+def _markup(tokens: Sequence[Any]) -> Iterator[str]:
+    for token in tokens:
+        if token.type in ("html_block", "html_inline"):
+            yield token.content
+        yield from _markup(token.children or ())
 
 
 def _is_label(lines: Sequence[str]) -> bool:

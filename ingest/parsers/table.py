@@ -60,8 +60,9 @@ def write_table(grid: Grid, start: int) -> WrittenTable | None:
     periods = tuple(period_of(label) for label in shape.labels)
     at = start
     sections: list[_Section] = []
-    for row, indent in zip(shape.body, shape.indents, strict=True):
-        section = _section(sections, row, indent)
+    last = max((i for i, row in enumerate(shape.body) if any(row[1:])), default=-1)
+    for i, (row, indent) in enumerate(zip(shape.body, shape.indents, strict=True)):
+        section = _section(sections, row, indent) if i <= last else ""  # what stands below the figures is a note
         if section is None:
             continue
         line, cells = _write_row(shape, row, section, periods, at)

@@ -20,6 +20,7 @@ from typing import IO, Any
 from ingest.clean import clean_line, join_wrapped
 from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
 from ingest.parsers.grid import Grid
+from ingest.parsers.hidden import Tally
 from rag.errors import DocumentError
 
 PART_CHARS = 4_000_000  # of one document cut from a large text file: bounds memory
@@ -125,7 +126,9 @@ def parse_markdown(stream: IO[bytes], source: str) -> Iterator[Parsed]:
         text = opened.read()
     metadata, body = _front_matter(text)
     title = str(metadata.pop("title", ""))
-    yield compose(list(markdown_blocks(body)), source, kind="markdown", title=title, metadata=metadata)
+    tally = Tally()
+    blocks = list(markdown_blocks(body, source, tally))
+    yield compose(blocks, source, kind="markdown", title=title, metadata={**metadata, **tally.metadata()})
 
 
 def _front_matter(text: str) -> tuple[dict[str, Any], str]:
