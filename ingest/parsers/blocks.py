@@ -9,19 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
+from ingest.facts import find_facts, stem, title_of
 from ingest.parsers.grid import Grid
 from ingest.parsers.table import write_table
 from rag.errors import DocumentError
 from rag.language import detect_language
 from rag.schema import Document, Scalar, Table
-
-_YEAR = re.compile(r"(?<!\d)(?<!\d-)((?:19|20)\d{2})(?!\d)(?!-\d)")
-_FILING = re.compile(r"10-?K|10-?Q|8-?K|EARNINGS|ANNUAL|年报|年度报告", re.IGNORECASE)
-_ZH_COMPANY = re.compile(r"[\u4e00-\u9fff（）()]{2,30}(?:公司|集团|银行)")
-_TITLE_YEAR = re.compile(r"(?<![\d-])((?:19|20)\d{2})\s*年|\b(?:FY|fiscal(?: year)?)[ ']?((?:19|20)\d{2})(?!\d)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +127,17 @@ def compose(
     if not text.strip():
         raise DocumentError(f"{source}: no text in it. If it holds scanned pages, run OCR on it first.")
     title = title or (out.headings[0].text if out.headings else "") or stem(source)
-    fields: dict[str, Scalar] = {"format": kind, **guess_metadata(source, title), **(metadata or {})}
+    language = detect_language(text)
+    fields: dict[str, Scalar] = {
+        "format": kind,
+        **find_facts(text, source, title, language, metadata),
+        **(metadata or {}),
+    }
     document = Document.of(
         text,
         source,
-        title=title[:200],
-        language=detect_language(text),
+        title=title_of(title, fields)[:200],
+        language=language,
         page_starts=tuple(min(start, len(text)) for start in out.page_starts),
         tables=tuple(out.tables),
         metadata=fields,
@@ -153,33 +153,3 @@ def _write_on(out: _Page, block: Prose) -> None:
     out.turn_to(block.page)
     out.write(block.text)
     out.write("\n")
-
-
-def stem(source: str) -> str:
-    """Return the file name without folder, suffix and record id."""
-    return PurePosixPath(source.split("#", 1)[0]).name.removesuffix(".gz").rsplit(".", 1)[0]
-
-
-def guess_metadata(source: str, title: str) -> dict[str, Scalar]:
-    """Return `year` and `organisation` where the file name or the title says them plainly ("3M_2018_10K", "2022年")."""
-    name = stem(source)
-    found = re.search(r"((?:19|20)\d{2})\s*年", name) or _YEAR.search(name)
-    titled = _TITLE_YEAR.search(title)
-    year = found.group(1) if found else next((g for g in titled.groups() if g), None) if titled else None
-    if year is None:
-        return {}
-    fields: dict[str, Scalar] = {"year": int(year)}
-    if _FILING.search(name):
-        organisation = _organisation(name[: found.start()] if found else "")
-        if organisation:
-            fields["organisation"] = organisation
-    return fields
-
-
-def _organisation(head: str) -> str:
-    """Return the name that stands before the year in the file name of a filing: "3M" in "3M_2018_10K"."""
-    chinese = _ZH_COMPANY.search(head)
-    if chinese:
-        return chinese.group()
-    bare = head.strip(" _-")
-    return "" if re.search(r"\d{4}", bare) or not re.search(r"[^\W\d_]", bare) else bare.replace("_", " ")
