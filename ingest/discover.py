@@ -14,7 +14,7 @@ from typing import Literal
 
 from rag.errors import DocumentError
 
-Format = Literal["pdf", "html", "markdown", "text", "docx", "xlsx", "csv", "jsonl"]
+Format = Literal["pdf", "html", "markdown", "text", "docx", "xlsx", "pptx", "csv", "jsonl"]
 
 HEAD = 65_536  # bytes looked at
 SUFFIXES: dict[str, Format] = {
@@ -29,6 +29,7 @@ SUFFIXES: dict[str, Format] = {
     ".rst": "text",
     ".log": "text",
     ".docx": "docx",
+    ".pptx": "pptx",
     ".xlsx": "xlsx",
     ".xlsm": "xlsx",
     ".csv": "csv",
@@ -36,7 +37,7 @@ SUFFIXES: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-_ALLOWED = "PDF, HTML, Markdown, text, DOCX, XLSX, CSV and JSONL (text formats also as .gz)"
+_ALLOWED = "PDF, HTML, Markdown, text, DOCX, PPTX, XLSX, CSV and JSONL (text formats also as .gz)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def format_of(head: bytes, source: str) -> Format:
         raise DocumentError(
             f"{source}: an old or password-protected Office file. Save it as .docx or .xlsx without a password."
         )
-    if suffix in (".pdf", ".docx", ".xlsx", ".xlsm"):
+    if suffix in (".pdf", ".docx", ".pptx", ".xlsx", ".xlsm"):
         raise DocumentError(f"{source}: named {suffix} but its content is not; the file is broken or misnamed.")
     if _looks_binary(head):
         raise DocumentError(f"{source}: holds binary data, not text. Readable are {_ALLOWED}.")
@@ -135,6 +136,8 @@ def format_of(head: bytes, source: str) -> Format:
 def _zip_format(head: bytes, source: str, suffix: str) -> Format:
     if b"word/" in head or suffix == ".docx":
         return "docx"
+    if b"ppt/" in head or suffix == ".pptx":
+        return "pptx"
     if b"xl/" in head or suffix in (".xlsx", ".xlsm"):
         return "xlsx"
     raise DocumentError(f"{source}: an archive or an Office file of another kind. Readable are {_ALLOWED}.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ingest.parsers.blocks import Parsed
     from rag.schema import Document
 
-VERSION = "1"  # raised when the same bytes give another document: what is stored is then read anew
+VERSION = "2"  # raised when the same bytes give another document: what is stored is then read anew
 
 
 def parse(path_or_bytes: Path | str | bytes, source: str = "") -> list[Document]:
@@ -77,6 +77,10 @@ def _parser(kind: str) -> tuple[Callable[[IO[bytes], str], Iterator[Parsed]], bo
         from ingest.parsers.sheets import parse_xlsx
 
         return parse_xlsx, False
+    if kind == "pptx":
+        from ingest.parsers.slides import parse_pptx
+
+        return parse_pptx, False
     if kind == "html":
         from ingest.parsers.html import parse_html
 

@@ -263,3 +263,63 @@ def test_workbook(way: str, kind: str, order: str) -> None:
     assert told == {"sheet": {"hidden_sheets": "Lookup"}, "row": {"hidden_rows": 1}}.get(way.split()[-1], {})
     assert order in kept(book(order, "open"), "a.xlsx")
     assert order.rstrip("。.") in kept(book(order, "dark"), "a.xlsx")
+
+
+def deck(order: str, way: str) -> bytes:
+    """A presentation with an order hidden in one of the ways."""
+    import pptx
+    from pptx.dml.color import RGBColor
+    from pptx.util import Inches, Pt
+
+    made = pptx.Presentation()
+    slide = made.slides.add_slide(made.slide_layouts[5])
+    slide.shapes.title.text = "Results 业绩"
+    body = slide.shapes.add_textbox(Inches(1), Inches(2), Inches(4), Inches(1))
+    body.text_frame.text = "Sales rose. 营业收入增长。"
+    box = slide.shapes.add_textbox(Inches(1), Inches(4), Inches(4), Inches(1))
+    run = box.text_frame.paragraphs[0].add_run()
+    run.text = order
+    if way == "off":
+        box.left = Inches(-9)
+    elif way == "group":
+        group = slide.shapes.add_group_shape([box])
+        group.left = Inches(40)
+    elif way == "white":
+        run.font.color.rgb = RGBColor(255, 255, 255)
+    elif way == "dark":
+        run.font.color.rgb = RGBColor(255, 255, 255)
+        box.fill.solid()
+        box.fill.fore_color.rgb = RGBColor(0, 0, 64)
+    elif way == "tiny":
+        run.font.size = Pt(1)
+    elif way == "shape":
+        box._element.xpath("./p:nvSpPr/p:cNvPr")[0].set("hidden", "1")
+    elif way == "slide":
+        run.text = "more"
+        other = made.slides.add_slide(made.slide_layouts[5])
+        other.shapes.title.text = order
+        other._element.set("show", "0")
+    out = io.BytesIO()
+    made.save(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("order", [EN, ZH], ids=["en", "zh"])
+@pytest.mark.parametrize(
+    ("way", "kind"),
+    [
+        ("off", "off the slide"),
+        ("group", "off the slide"),
+        ("white", "colour of its ground"),
+        ("tiny", "too small to read"),
+        ("shape", "hidden shape"),
+        ("slide", "hidden slide"),
+    ],
+)
+def test_slides(way: str, kind: str, order: str) -> None:
+    data = deck(order, way)
+    assert order not in kept(data, "a.pptx")
+    assert "Sales rose. 营业收入增长。" in kept(data, "a.pptx")
+    assert hidden(data, "a.pptx") == (len(order), f"{kind} {len(order)}")
+    assert order in kept(deck(order, "open"), "a.pptx")
+    assert order in kept(deck(order, "dark"), "a.pptx")
