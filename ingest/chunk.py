@@ -21,6 +21,8 @@ CountTokens = Callable[[str], int]
 ROWS = 4  # rows of one table in a chunk: a figure is found beside its neighbours, at a quarter of the vectors
 PATH = 2  # headings carried beside a chunk, under the document's title; more would drown its own words
 MAX_HEADING = 80  # characters of one carried heading
+BREATH = 20_000  # characters in which sentences are looked for at once: of one line that takes time by the square
+REACH = 16  # characters a token of a unit at most: a "word" of a thousand letters counts as one token, yet is too long
 _HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _WORD = re.compile(r"\w+|[^\w\s]")
 _CLAUSE = re.compile(r"[,;:，；：、。.!?！？)）\]】|]\s*")
@@ -114,8 +116,21 @@ class _Cutter:
 
     def _sentences(self, start: int, end: int) -> list[_Unit]:
         language: Language | None = "en" if self.document.language == "en" else None
-        starts = [start + a for a, _ in sentence_spans(self.text[start:end], language)]
+        starts: list[int] = []
+        left = start
+        while left < end:
+            right = self._pause(left, end)
+            starts += [left + a for a, _ in sentence_spans(self.text[left:right], language)]
+            left = right
         return self._units(start, end, starts)
+
+    def _pause(self, start: int, end: int) -> int:
+        """Return a place at most `BREATH` on where a paragraph ends, else a sentence, else wherever that is."""
+        far = start + BREATH
+        if end <= far:
+            return end
+        marks = (self.text.rfind(mark, start, far) + len(mark) for mark in ("\n", "。", ". "))
+        return next((place for place in marks if place > start + BREATH // 2), far)
 
     def _rows(self, start: int, end: int) -> list[_Unit]:
         starts = [start, *(match.end() for match in re.compile("\n").finditer(self.text, start, end))]
@@ -136,17 +151,23 @@ class _Cutter:
     def _cut(self, start: int, end: int) -> list[_Unit]:
         """Return one unit, or several where a sentence is over budget, cut behind clauses or between words."""
         units: list[_Unit] = []
+        reach = REACH * self.budget
         while start < end:
-            tokens = self.count(self.text[start:end])
-            stop = end
+            far = start + reach
+            stop = end if end <= far else self._stop(start, far)
+            tokens = self._tokens(start, stop)
             while tokens > self.budget and stop - start > 1:
                 stop = self._stop(start, start + max(1, int((stop - start) * 0.95 * self.budget / tokens)))
-                tokens = self.count(self.text[start:stop])
+                tokens = self._tokens(start, stop)
             units.append(_Unit(start, start + len(self.text[start:stop].rstrip()), tokens))
+            reach = min(reach, max(self.budget, 2 * (stop - start)))  # no more is counted than is needed
             start = stop
             while start < end and self.text[start].isspace():
                 start += 1
         return units
+
+    def _tokens(self, start: int, end: int) -> int:
+        return max(self.count(self.text[start:end]), (end - start) // REACH)
 
     def _stop(self, start: int, limit: int) -> int:
         """Return the best place to cut in the last third before `limit`."""

@@ -100,3 +100,20 @@ def test_every_chunk_stands_under_the_title() -> None:
     assert len(chunks) > 2 and all(c.headings == ("PepsiCo 2022",) for c in chunks)
     opening = Document.of("PepsiCo 2022\nNet revenue rose.", "x", title="PepsiCo 2022")
     assert chunk(opening, max_tokens=40)[0].headings == ()
+
+
+def test_endless_lines_are_cut_and_no_text_is_counted_over_and_over() -> None:
+    counted = 0
+
+    def count(text: str) -> int:
+        nonlocal counted
+        counted += len(text)
+        return len(text.split())  # a word of any length counts as one
+
+    for line in ("word " * 40_000, "增长" * 100_000, "x" * 200_000, "增长。" * 60_000, "a | " * 50_000):
+        counted = 0
+        document = Document.of(line, "x", language="en" if line.isascii() else "zh")
+        pieces = chunk(document, max_tokens=50, count_tokens=count)
+        assert "".join("".join(piece.text for piece in pieces).split()) == "".join(line.split())
+        assert max(len(piece.text) for piece in pieces) <= 16 * 50
+        assert counted < 6 * len(line)
