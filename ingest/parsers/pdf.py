@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from threading import Lock
 from typing import IO, Any
 
 from ingest.clean import clean_line, is_page_number, running_key, running_lines
 from ingest.parsers.blocks import Parsed, compose
 from ingest.parsers.pdf_blocks import page_blocks
-from ingest.parsers.pdf_lines import Line, page_lines
+from ingest.parsers.pdf_lines import PDFIUM, Line, page_lines
 from ingest.parsers.pdf_order import reading_order
 from ingest.parsers.pdf_ruled import ruled_tables
 from rag.errors import DocumentError
@@ -27,9 +26,6 @@ _DULL_TITLE = re.compile(
 )
 
 
-_PDFIUM = Lock()  # PDFium serves one thread at a time
-
-
 def parse_pdf(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     """Read a PDF.
 
@@ -38,7 +34,7 @@ def parse_pdf(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     """
     import pypdfium2 as pdfium
 
-    with _PDFIUM:
+    with PDFIUM:
         try:
             pdf = pdfium.PdfDocument(stream.read())
         except pdfium.PdfiumError as error:

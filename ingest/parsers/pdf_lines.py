@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from ingest.clean import clean_line, close_han_gaps
 from ingest.parsers.pdf_rules import Rules, page_rules
 
+PDFIUM = Lock()  # PDFium serves one thread at a time
 GAP = 0.72  # of the line height: a wider gap between two characters starts a new piece
 NUMBER_GAP = 0.3  # of the line height: the same between two numbers, in which no blank that wide stands
 SPACE = 0.12  # of the line height: two runs closer than this belong to one word
@@ -80,6 +82,22 @@ class _Run:
     top: float
     first: int
     last: int
+
+
+def page_characters(page: Any) -> tuple[str, Boxes, tuple[float, float]]:
+    """Return the text of a page, a box (left, top, right, bottom) for each character, and the page's size."""
+    import pypdfium2.raw as raw
+
+    textpage = page.get_textpage()
+    try:
+        count, size, rotation = textpage.count_chars(), page.get_size(), page.get_rotation()
+        if count <= 0:
+            return "", np.zeros((0, 4), np.float32), size
+        text, _ = _characters(textpage, count)
+        boxes = _boxes(textpage.raw, count, raw)
+        return text, _upright(boxes, rotation, *size) if rotation else boxes, size
+    finally:
+        textpage.close()
 
 
 def page_lines(page: Any) -> tuple[list[Line], tuple[float, float], Rules]:
