@@ -29,7 +29,7 @@ _VERSION: Final = re.compile(
     r"|(?<![\w.])v\s?(?P<w>\d{1,2}(?:\.\d{1,3}){1,2})(?![\w.])"
     rf"|\b(?P<nth>\d{{1,2}})(?:st|nd|rd|th)\s(?:revised\s)?edition\b|\b(?P<word>{'|'.join(_ORDINALS)})\s(?:revised\s)?edition\b"
     r"|第\s?(?P<zh>[一二三四五六七八九十\d]{1,3})\s?(?:次修订)?版"
-    r"|\brev(?:ision|\.)?\s?(?P<rev>\d{1,2})\b"
+    r"|\brev(?:ision|\.)?\s?(?P<rev>\d{1,2})\b|\bAmendment No\. (?P<amendment>\d{1,2})\b"
     r"|\((?P<cfr>\d{1,2}[-–]\d{1,2}[-–]\d\d) Edition\)",
     re.IGNORECASE,
 )
@@ -79,11 +79,11 @@ def version_number(version: str) -> str | None:
     if found["zh"]:
         number = han_number(found["zh"])
         return None if number is None else str(number)
-    return found["v"] or found["w"] or found["nth"] or found["rev"]
+    return found["v"] or found["w"] or found["nth"] or found["rev"] or found["amendment"]
 
 
 def series_of(title: str, language: str, fields: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Return `series` (an opaque name) and, where known, `version_date` of a document; {} where it has no versions.
+    """Return `series` (an opaque name), `version_date` and `version_number` of a document; {} where it has no versions.
 
     Args:
         title: of the document.
@@ -91,6 +91,8 @@ def series_of(title: str, language: str, fields: Mapping[str, Scalar]) -> dict[s
         fields: what is known of it: document_type, organisation, period_end, year, fiscal_period, version, published.
     """
     kind = str(fields.get("document_type") or "").removesuffix("/A")
+    counted = version_number(str(fields.get("version") or ""))
+    number = {"version_number": counted} if counted else {}
     organisation = _plain(str(fields.get("organisation") or ""))
     if kind in PERIODIC:
         period = fields.get("period_end") or (
@@ -99,8 +101,8 @@ def series_of(title: str, language: str, fields: Mapping[str, Scalar]) -> dict[s
         if not organisation or not period or fields.get("amends") == "part":
             return {}
         dated = {"version_date": fields["published"]} if fields.get("amendment") and fields.get("published") else {}
-        return {"series": _name(organisation, kind, str(period)), **dated}
-    if kind not in EDITED and not (kind == "" and version_number(str(fields.get("version") or ""))):
+        return {"series": _name(organisation, kind, str(period)), **dated, **number}
+    if kind not in EDITED and not (kind == "" and counted):
         return {}
     whole = str(fields.get("subject") or title)
     subject = _plain(_EDITION_WORDS.sub(" ", unicodedata.normalize("NFKC", whole)))
@@ -112,7 +114,7 @@ def series_of(title: str, language: str, fields: Mapping[str, Scalar]) -> dict[s
     named, published = edition_year(title), str(fields.get("published") or "")
     day = published if not named or published.startswith(str(named)) else str(named)
     day = day or str((_YEARLY.search(str(fields.get("version") or "")) or [""])[0][:4])
-    return {"series": _name(organisation, kind, language, subject), **({"version_date": day} if day else {})}
+    return {"series": _name(organisation, kind, language, subject), **({"version_date": day} if day else {}), **number}
 
 
 def _plain(text: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from rag.encoding import unpack_metadata, unpack_tables
 from rag.errors import UnknownDocumentError
 from rag.schema import Chunk, ChunkKind, Document, Passage, Where
+from rag.versions import Edition, superseded
 from rag.where import condition
 
 PIECE: Final = 8192
@@ -87,13 +88,17 @@ class Contents:
             "WHERE c.row IN (SELECT value FROM json_each(?)) ORDER BY c.document, c.start",
             (json.dumps([row for row, _ in ranked]),),
         ).fetchall()
+        packs = {fields[1]: fields[12] for fields in found}
+        told = {number: unpack_metadata(packed) for number, packed in packs.items()}
+        newer = self._superseded({str(metadata["series"]) for metadata in told.values() if metadata.get("series")})
+        marks = {number: newer[number].mark for number in told if number in newer}
         cut = _Scissors(self._db)
-        parts = {fields[0]: (_chunk(fields[:10], cut), *fields[10:]) for fields in found}
+        parts = {fields[0]: (_chunk(fields[:10], cut), *fields[10:12], fields[1]) for fields in found}
         passages: list[Passage] = []
         for row, score in ranked:
             if row in parts:
-                chunk, source, title, packed = parts[row]
-                metadata = {**unpack_metadata(packed), **chunk.metadata}
+                chunk, source, title, number = parts[row]
+                metadata = {**told[number], **chunk.metadata, **marks.get(number, {})}
                 passages.append(Passage(chunk, score, len(passages) + 1, retriever, source, title, metadata))
         return passages
 
@@ -105,15 +110,35 @@ class Contents:
         return [_chunk(fields, cut) for fields in found]
 
     def documents(self) -> list[dict[str, Any]]:
-        """Return one row a source: id, source, title, language, chunks, pages, added_at (seconds since 1970)."""
+        """Return one row a source: id, source, title, language, chunks, pages, added_at (seconds since 1970).
+
+        `superseded_by` is the source of a newer version, None where there is none.
+        """
         found = self._db.execute(
-            "SELECT d.id, s.source, d.title, d.language, "
+            "SELECT d.number, d.id, s.source, d.title, d.language, "
             "(SELECT COUNT(*) FROM chunks c WHERE c.document = d.number), "
             "CASE d.page_starts WHEN '[]' THEN 0 ELSE json_array_length(d.page_starts) END, s.added_at "
             "FROM sources s JOIN documents d ON d.number = s.document ORDER BY s.source"
         )
         names = ("id", "source", "title", "language", "chunks", "pages", "added_at")
-        return [dict(zip(names, fields, strict=True)) for fields in found]
+        newer = self._superseded()
+        return [
+            dict(zip(names, fields, strict=True)) | {"superseded_by": newer[number].source if number in newer else None}
+            for number, *fields in found
+        ]
+
+    def _superseded(self, series: set[str] | None = None) -> dict[int, Edition]:
+        """Return the newer version of each document that has one, by number; of the given series alone, if given."""
+        if series is not None and not series:
+            return {}
+        chosen = "IS NOT NULL" if series is None else "IN (SELECT value FROM json_each(?))"
+        found = self._db.execute(
+            f"SELECT d.number, {_SOURCE}, d.title, d.metadata FROM documents d WHERE d.metadata ->> 'series' {chosen}",
+            () if series is None else (json.dumps(sorted(series)),),
+        )
+        return superseded(
+            Edition(number, source, title, unpack_metadata(packed)) for number, source, title, packed in found
+        )
 
     def sources(self, prefix: str) -> list[str]:
         """Return the sources that start with `prefix`, in order."""

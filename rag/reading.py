@@ -24,6 +24,7 @@ from rag.support import (
     term_set,
     weight,
 )
+from rag.versions import is_set_back, lowered
 
 CANDIDATES = 24  # lines embedded a question: bounds the time of an answer
 FULL_LENGTH = 20  # words (Han characters) from which a line is no fragment; telling terms of a long question
@@ -97,6 +98,8 @@ class Reading:
             rough[i] + weights.get("cosine", 0.0) * float(cosine) + weights.get("centre", 0.0) * float(centre)
             for i, cosine, centre in zip(chosen, cosines, centres, strict=True)
         ]
+        older = {p.rank for p in passages if is_set_back(p.metadata, asked.text)}
+        scores = [lowered(score) if pool[i].rank in older else score for i, score in zip(chosen, scores, strict=True)]
         order = sorted(range(len(chosen)), key=lambda j: -scores[j])
         best_first = tuple(pool[chosen[j]] for j in order)
         at = every.index(best_first[0])

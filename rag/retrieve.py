@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, Protocol, runtime_checkable
 
 from rag.errors import UserError
 from rag.schema import Passage, Reranker, Retriever, Where
+from rag.versions import KEPT_BY, is_set_back, lowered
 
 Mode = Literal["hybrid", "lexical", "dense"]
 
 MAX_QUERY_CHARS = 2000
 """A longer query is cut here, or at the space before: past what the shipped embedder reads (256 tokens)."""
 LONGEST_WORD = 100
+SPARE = 20
+"""How many more passages are looked at, beside twice as many, where some are of superseded documents."""
 
 
 @runtime_checkable
@@ -64,7 +69,8 @@ class Search:
     def retrieve(self, query: str, k: int, *, where: Where | None = None) -> list[Passage]:
         """Return at most k passages, best first, ranks 1..n; none where nothing is found.
 
-        A query of stop words or signs alone has no index terms: then the dense leg decides, by meaning.
+        A query of stop words or signs alone has no index terms: then the dense leg decides, by meaning. Passages of
+        superseded documents are set back (see `rag.versions`).
 
         Raises:
             UserError: the query is empty or k is less than 1.
@@ -72,15 +78,25 @@ class Search:
         query = clean_query(query)
         if k < 1:
             raise UserError(f"k must be at least 1, got {k}. It says how many passages to return.")
-        if self._reranker is None:
-            return self._ask(query, k, where)
-        candidates = self._ask(query, max(k, self._rerank_k), where)
-        return self._reranker.rerank(query, candidates, k) if candidates else []
+        found = self._ask(query, k if self._reranker is None else max(k, self._rerank_k), where)
+        older = not KEPT_BY & set(where or ()) and any(is_set_back(passage.metadata, query) for passage in found)
+        if not older:
+            return self._reranker.rerank(query, found, k) if self._reranker and found else found
+        if self._reranker:
+            return set_back(self._reranker.rerank(query, found, len(found)), query)[:k]
+        return set_back(self._ask(query, 2 * k + SPARE, where), query)[:k]  # what was behind them moves up
 
     def _ask(self, query: str, n: int, where: Where | None) -> list[Passage]:
         if isinstance(self._index, TwoLegged):
             return self._index.retrieve(query, n, where=where, mode=self._mode, fetch_k=max(n, self._fetch_k))
         return self._index.retrieve(query, n, where=where)
+
+
+def set_back(passages: Sequence[Passage], query: str) -> list[Passage]:
+    """Return the passages in a new order: those of superseded documents with lowered scores, unless asked for."""
+    scored = [replace(p, score=lowered(p.score)) if is_set_back(p.metadata, query) else p for p in passages]
+    scored.sort(key=lambda passage: -passage.score)
+    return [replace(passage, rank=rank) for rank, passage in enumerate(scored, start=1)]
 
 
 def clean_query(query: str) -> str:

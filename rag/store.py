@@ -236,7 +236,7 @@ class Collection:
             )
 
     def documents(self) -> list[dict[str, Any]]:
-        """Return one row a source: id, source, title, language, chunks, pages, added_at (seconds since 1970)."""
+        """Return one row a source: id, source, title, language, chunks, pages, added_at (since 1970), superseded_by."""
         with self._guard.reading():
             return self._records.documents()
 

@@ -93,7 +93,7 @@ def test_documents_lists_every_source(writer: Collection) -> None:
     fill(writer)
     rows = writer.documents()
     assert [row["source"] for row in rows] == sorted(TEXTS)
-    assert set(rows[0]) == {"id", "source", "title", "language", "chunks", "pages", "added_at"}
+    assert set(rows[0]) == {"id", "source", "title", "language", "chunks", "pages", "added_at", "superseded_by"}
     assert rows[0]["chunks"] == 2
     json.dumps(rows)
 
