@@ -18,9 +18,11 @@ from typing import Any, Final
 
 from ingest.dates import DATE, every_date, first_date
 from ingest.filings import Facts, read_filing
-from ingest.series import EDITED, edition_year, find_version, series_of
+from ingest.series import EDITED, PERIODIC, edition_year, find_version, series_of
 from rag.language import has_han
 
+REPORTS: Final = PERIODIC | {"earnings release", "annual report summary"}
+"""Kinds whose year is a fiscal one, which the day of publication does not tell."""
 HEAD: Final = 3_000
 """Characters of the beginning that are read for kind, issuer and date."""
 _FILE_YEAR: Final = re.compile(r"(?<![\dA-Za-z])(?<!\d-)(?:FY|fy)?((?:19|20)\d{2})(?!\d)(?!-\d)")
@@ -115,7 +117,7 @@ def find_facts(text: str, source: str, title: str, language: str, declared: Mapp
     day = next((first_date(str(given[key])) for key in _DECLARED_DAY if key in given), None)
     facts |= {"published": day} if day else {}
     facts |= given
-    if "year" not in facts and facts.get("published") and facts.get("document_type") not in ("earnings release",):
+    if "year" not in facts and facts.get("published") and facts.get("document_type") not in REPORTS:
         facts["year"] = int(str(facts["published"])[:4])
     facts |= series_of(title, language, facts)
     return {key: value for key, value in facts.items() if key not in given and key != "subject"}

@@ -126,10 +126,9 @@ def _sec(text: str, cover: str, form: re.Match[str], name: str) -> Facts:
         whole = re.search(r"Item\s?8\W{1,3}\s?(?:Consolidated )?Financial Statements", text[:NARRATIVE], re.IGNORECASE)
         facts["amends"] = "part" if _PART.search(text[:20_000]) and not whole else "all"
     registrant = _REGISTRANT.search(cover) or _AFTER_NUMBER.search(cover)
-    if registrant and re.search("[A-Za-z]{2}", registrant[1]):
-        facts["organisation"] = registrant[1].strip(" _*.|") + (
-            "." if registrant[1].rstrip(" _*|").endswith(".") else ""
-        )
+    name_of = _joined(registrant[1].strip(" _*|")) if registrant else ""
+    if re.search("[A-Za-z]{2}", name_of) and not re.match("commission file|for the", name_of, re.IGNORECASE):
+        facts["organisation"] = name_of
     symbol = _SYMBOL.search(cover) if "trading symbol" in cover.lower() else None
     if symbol:
         facts["ticker"] = symbol["ticker"]
@@ -139,6 +138,12 @@ def _sec(text: str, cover: str, form: re.Match[str], name: str) -> Facts:
         facts |= _sec_period(text, cover, kind, name)
     signed = _signed(text, str(facts.get("period_end") or ""), 60 if kind == "8-K" else 400)
     return facts | ({"published": signed} if signed else {})
+
+
+def _joined(name: str) -> str:
+    """Return a name in small capitals, read as "R ESORTS I NTERNATIONAL", with its letters together."""
+    apart = re.compile(r"\b([A-Z]) (?=[A-Z]{2,}\b)")
+    return apart.sub(r"\1", name) if len(apart.findall(name)) > 1 else name
 
 
 def _reported(cover: str) -> Facts:
@@ -187,7 +192,7 @@ def fiscal_year(end: str, period: str, text: str, name: str) -> int | None:
     }
     before, same = called.values()
     in_name = {int(year) for year in re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", name)} & set(called)
-    if max(before, same) >= 3 and max(before, same) >= 1.5 * min(before, same):
+    if max(before, same) >= 3 and (same >= before or before >= 1.5 * same):
         return closing.year - (before > same)
     return in_name.pop() if len(in_name) == 1 else None
 

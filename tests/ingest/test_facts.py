@@ -101,6 +101,7 @@ def found(text: str, title: str = "", source: str = "a.txt", language: str = "en
     [
         ("For the year ended December 31, 2022", "2022-12-31"),
         ("31st December 2022", "2022-12-31"),
+        ("signed on the 16th day of February, 2022", "2022-02-16"),
         ("2022-12-31 and 2022/1/5", "2022-12-31"),
         ("二〇二二年四月十三日", "2022-04-13"),
         ("中華民國一百一十三年四月十三日", "2024-04-13"),
@@ -146,7 +147,7 @@ def test_the_cover_of_an_annual_report() -> None:
     [
         ("2023-01-01", "FY", "", "a", 2022),  # a year of 52 weeks that ran over by a day
         ("2022-10-02", "Q3", "", "a", 2022),
-        ("2023-01-28", "FY", "fiscal 2023 " * 5 + "fiscal 2022 " * 3, "a", 2023),  # named by the year it ends in
+        ("2023-01-28", "FY", "fiscal 2023 " * 5 + "fiscal 2022 " * 4, "a", 2023),  # named by the year it ends in
         ("2023-01-28", "FY", "fiscal 2022 " * 9 + "fiscal 2023 ", "a", 2022),  # named by the year it began in
         ("2023-01-28", "FY", "", "SHOP_2023_10K", 2023),
         ("2023-01-28", "FY", "", "shop", None),
