@@ -11,7 +11,8 @@ ConsiliumError
 │   └── MissingExtraError      an optional package is not installed; names the extra
 ├── StoreError                 the files of a collection contradict each other, or the disk refused a write
 ├── WeightsError               a model file is not the one it claims to be
-└── GenerationError            a language model failed or gave nothing usable
+├── GenerationError            a language model failed or gave nothing usable
+└── FetchError                 a public source cannot be reached, refuses, or holds nothing that was asked for
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ class WeightsError(ConsiliumError):
 
 class GenerationError(ConsiliumError):
     """A language model failed or gave nothing usable."""
+
+
+class FetchError(ConsiliumError):
+    """A public source cannot be reached, refuses, or holds nothing that was asked for."""
 
 
 def require(package: str, *, extra: str) -> None:
