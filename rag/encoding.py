@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from rag.errors import DocumentError
-from rag.schema import Cell, Chunk, Document, Table, content_id
+from rag.schema import Cell, Chunk, Document, Fact, Table, content_id
 
 
 def dumps(value: Any) -> str:
@@ -63,29 +63,53 @@ def digest_of(document: Document, chunks: Sequence[Chunk]) -> str:
     """Return a hash of everything stored about a document but its sources."""
     head = dumps([document.title, document.language, document.page_starts, document.metadata])
     parts = [dumps([c.id, c.start, c.end, c.page, c.kind, c.headings, c.metadata]) for c in chunks]
-    return content_id(document.id, document.text, head, pack_tables(document.tables), *parts)
+    return content_id(document.id, document.text, head, pack_tables(document.tables, document.facts), *parts)
 
 
-def pack_tables(tables: Sequence[Table]) -> str:
-    """Return tables as JSON; numbers keep their digits."""
-    return dumps([_pack_table(table) for table in tables]) if tables else ""
+def pack_tables(tables: Sequence[Table], facts: Sequence[Fact] = ()) -> str:
+    """Return tables, and the facts of a document where it has any, as JSON; numbers keep their digits."""
+    packed = [_pack_table(table) for table in tables]
+    if facts:
+        return dumps({"tables": packed, "facts": [_pack_fact(fact) for fact in facts]})
+    return dumps(packed) if packed else ""
 
 
 def unpack_tables(packed: str) -> tuple[Table, ...]:
-    """Return what `pack_tables` was given."""
-    return tuple(_unpack_table(fields) for fields in json.loads(packed)) if packed else ()
+    """Return the tables that `pack_tables` was given."""
+    found = json.loads(packed) if packed else []
+    return tuple(_unpack_table(fields) for fields in (found["tables"] if isinstance(found, dict) else found))
+
+
+def unpack_facts(packed: str) -> tuple[Fact, ...]:
+    """Return the facts that `pack_tables` was given."""
+    if not packed.startswith("{"):
+        return ()
+    return tuple(_unpack_fact(fields) for fields in json.loads(packed)["facts"])
+
+
+def _pack_fact(f: Fact) -> list[Any]:
+    value = None if f.value is None else str(f.value)
+    period = (f.period_start, f.period_end)
+    return [f.concept, f.text, value, f.unit, f.scale, f.decimals, *period, f.dimensions, f.start, f.end]
 
 
 def _pack_table(table: Table) -> list[Any]:
-    rows = [
-        [
-            [c.text, None if c.value is None else str(c.value), c.unit, c.scale, c.currency, c.period, c.start, c.end]
-            for c in row
-        ]
-        for row in table.rows
-    ]
+    rows = [[_pack_cell(cell) for cell in row] for row in table.rows]
     head = [table.caption, table.header_rows, table.unit, table.scale, table.currency, table.periods]
     return [rows, *head, table.page, table.start, table.end]
+
+
+def _unpack_fact(fields: list[Any]) -> Fact:
+    concept, text, value, unit, scale, decimals, since, until, pairs, start, end = fields
+    amount = None if value is None else Decimal(value)
+    dimensions = tuple((axis, member) for axis, member in pairs)
+    return Fact(concept, text, amount, unit, scale, decimals, since, until, dimensions, start, end)
+
+
+def _pack_cell(c: Cell) -> list[Any]:
+    value = None if c.value is None else str(c.value)
+    fields = [c.text, value, c.unit, c.scale, c.currency, c.period, c.start, c.end]
+    return fields if c.name is None else [*fields, c.name]
 
 
 def _unpack_table(fields: list[Any]) -> Table:

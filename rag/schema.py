@@ -41,7 +41,10 @@ def _check_span(start: int, end: int, what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One table cell. `value` is the printed number without its scale: "1,234" in a table in millions is 1234."""
+    """One table cell. `value` is the printed number without its scale: "1,234" in a table in millions is 1234.
+
+    `name` is what the file calls the cell: the concept of its tag ("us-gaap:Revenues"), its address ("Income!B4").
+    """
 
     text: str
     value: Decimal | None = None
@@ -49,6 +52,29 @@ class Cell:
     scale: int = 1
     currency: str | None = None
     period: str | None = None
+    start: int = 0
+    end: int = 0
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A figure, or a few words, that the maker of a document tagged (inline XBRL).
+
+    `value` is the whole amount in `unit` ("USD", "USD/shares", "shares", "pure"), printed in powers of ten (`scale`).
+    A duration has `period_start` and `period_end` (ISO dates), an instant the end alone. `dimensions` are pairs of
+    axis and member. `document.text[start:end]` prints it; both 0: the text does not.
+    """
+
+    concept: str
+    text: str
+    value: Decimal | None = None
+    unit: str | None = None
+    scale: int = 0
+    decimals: int | None = None
+    period_start: str | None = None
+    period_end: str | None = None
+    dimensions: tuple[tuple[str, str], ...] = ()
     start: int = 0
     end: int = 0
 
@@ -88,6 +114,7 @@ class Document:
     page_starts: tuple[int, ...] = ()
     tables: tuple[Table, ...] = ()
     metadata: Metadata = field(default_factory=dict)
+    facts: tuple[Fact, ...] = ()
 
     @classmethod
     def of(cls, text: str, source: str, **fields: Any) -> Document:

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ingest.facts import find_facts, stem, title_of
 from ingest.parsers.grid import Grid
 from ingest.parsers.table import write_table
+from ingest.parsers.xbrl import disagreements
 from rag.errors import DocumentError
 from rag.language import detect_language
-from rag.schema import Document, Scalar, Table
+from rag.schema import Document, Fact, Scalar, Table
 
 
 @dataclass(frozen=True, slots=True)
 class Prose:
-    """A paragraph or list item; `runs_on` says that it continues the paragraph before it (over a page break)."""
+    """A paragraph or list item; `runs_on` says that it continues the paragraph before it (over a page break).
+
+    `facts` are the tagged figures in it, each with its place in the text of the paragraph.
+    """
 
     text: str
     page: int | None = None
     runs_on: bool = False
+    facts: Sequence[tuple[int, int, Fact]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ class _Page:
     page_starts: list[int] = field(default_factory=list)
     headings: list[Heading] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def write(self, text: str) -> tuple[int, int]:
         start = self.length
@@ -99,8 +106,9 @@ def compose(
     title: str = "",
     pages: int = 0,
     metadata: dict[str, Any] | None = None,
+    facts: Sequence[Fact] = (),
 ) -> Parsed:
-    """Write blocks out as one document.
+    """Write blocks out as one document; `facts` are those that its text does not print.
 
     Raises:
         DocumentError: there is no text in it.
@@ -117,11 +125,16 @@ def compose(
             if table is not None:
                 out.write(table.text)
                 out.tables.append(table.table)
+                out.facts += table.facts
+                out.notes += table.disagreements
         elif block.text:
             start, end = out.write(block.text)
             out.write("\n")
             if isinstance(block, Title):
                 out.headings.append(Heading(start, end, block.level, block.text))
+            elif block.facts:
+                out.facts += [replace(fact, start=start + a, end=start + b) for a, b, fact in block.facts]
+                out.notes += disagreements(block.text, block.facts)
     out.turn_to(pages or None)
     text = "".join(out.parts).rstrip("\n")
     if not text.strip():
@@ -140,9 +153,10 @@ def compose(
         language=language,
         page_starts=tuple(min(start, len(text)) for start in out.page_starts),
         tables=tuple(out.tables),
-        metadata=fields,
+        metadata=fields | ({"tags_that_disagree": len(out.notes)} if out.notes else {}),
+        facts=(*facts, *out.facts),
     )
-    return Parsed(document, tuple(out.headings))
+    return Parsed(document, tuple(out.headings), tuple(out.notes))
 
 
 def _write_on(out: _Page, block: Prose) -> None:

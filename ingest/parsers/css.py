@@ -78,13 +78,10 @@ class Sheet:
         sheet = cls()
         for order, (selectors, body) in enumerate(_rules(_plain(text[:MAX_CSS]))):
             declared = list(_declarations(body))
-            if not declared:
-                continue
-            for selector in _COMMA.split(selectors):
-                for important in (False, True):
-                    style = {name: value for name, value, force in declared if force == important}
-                    if style:
-                        sheet._add(selector.strip(), style, order, important)
+            for important in (False, True):
+                style = {name: value for name, value, force in declared if force == important}
+                for selector in _COMMA.split(selectors) if style else ():
+                    sheet._add(selector.strip(), style, order, important)
         return sheet
 
     def _add(self, selector: str, style: Style, order: int, important: bool) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rag.numbers import parse_number
+from rag.schema import Fact
 
 MAX_TITLES = 3
 MAX_HEADER_ROWS = 6
@@ -27,7 +28,8 @@ class Grid:
     """A table as found: rows of cell texts. `notes` is nearby text that may name unit and scale.
 
     `indents[i]` is how far the label of row i is set in (any unit); `header_rows` None means: find out; `currency` is
-    the sign of the table that this one goes on from.
+    the sign of the table that this one goes on from. `facts` are those printed in the cell of a row and column, `names`
+    what the file calls it.
     """
 
     rows: Sequence[Sequence[str]]
@@ -37,6 +39,8 @@ class Grid:
     indents: Sequence[float] = ()
     page: int | None = None
     currency: str = ""
+    facts: Mapping[tuple[int, int], Sequence[Fact]] = field(default_factory=dict)
+    names: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
 def is_value(text: str) -> bool:
@@ -49,8 +53,11 @@ def is_year(text: str) -> bool:
     return _YEAR.fullmatch(text.strip()) is not None
 
 
-def merge_signs(rows: list[list[str]]) -> list[list[str]]:
-    """Put "$", ")" and "%" that stand in cells or columns of their own to their numbers; drop empty columns."""
+def merge_signs(rows: list[list[str]]) -> tuple[list[list[str]], list[list[int]]]:
+    """Put "$", ")" and "%" that stand in cells or columns of their own to their numbers; drop empty columns.
+
+    Returned with the rows: of which columns each column is made.
+    """
     for row in rows:
         for j, text in enumerate(row):
             if j + 1 < len(row) and _OPEN.fullmatch(text) and (is_value(row[j + 1]) or row[j + 1].startswith("(")):
@@ -59,14 +66,17 @@ def merge_signs(rows: list[list[str]]) -> list[list[str]]:
                 row[j - 1], row[j] = row[j - 1] + text, ""
     columns = list(zip(*rows, strict=True))
     kept: list[tuple[str, ...]] = []
-    for column in columns:
+    origins: list[list[int]] = []
+    for j, column in enumerate(columns):
         if not any(column):
             continue
         if kept and _same_column(kept[-1], column):
             kept[-1] = tuple(a or b for a, b in zip(kept[-1], column, strict=True))
+            origins[-1].append(j)
         else:
             kept.append(column)
-    return [list(row) for row in zip(*kept, strict=True)]
+            origins.append([j])
+    return [list(row) for row in zip(*kept, strict=True)], origins
 
 
 def _same_column(left: tuple[str, ...], right: tuple[str, ...]) -> bool:

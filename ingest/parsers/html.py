@@ -15,7 +15,9 @@ from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
 from ingest.parsers.css import Sheet
 from ingest.parsers.grid import Grid, is_value, is_year
 from ingest.parsers.hidden import Look, Tally, hides, inherit
-from ingest.parsers.markup import check_markup, markup_of
+from ingest.parsers.markup import all_words, check_markup, children, hang, holds_blocks, markup_of, span
+from ingest.parsers.xbrl import CLOSE, OPEN, Placed, Tags
+from rag.schema import Fact
 
 DROPPED = re.compile("script|style|head|nav|svg|iframe|object|button|select|input|textarea|ix:header")
 UNSHOWN = ("noscript", "template")
@@ -24,7 +26,6 @@ INLINE = re.compile(
     "|var|wbr|ix:nonfraction|ix:nonnumeric|ix:continuation|ix:footnote|ix:exclude|ix:fraction|ix:numerator"
     "|ix:denominator"
 )
-MAX_SPAN = 200  # columns or rows that one cell may claim
 MAX_CELLS = 1_000_000  # of one table, spans written out; behind them a cell claims no more than itself
 MAX_DEPTH = 200  # nested elements; deeper ones are read as text
 _TAG = re.compile(r"<[^>]*>")
@@ -45,7 +46,11 @@ def parse_html(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     title = clean_line(head.text()) if head is not None else ""
     page = Page.of(tree)
     blocks = list(page.blocks(tree.body)) if tree.body is not None else []
-    yield compose(blocks, source, kind="html", title=title, metadata=page.tally.metadata())
+    metadata, facts = page.tally.metadata(), list[Fact]()
+    if page.tags is not None:
+        metadata |= page.tags.metadata()
+        facts = page.tags.unplaced
+    yield compose(blocks, source, kind="html", title=title, metadata=metadata, facts=facts)
 
 
 def html_blocks(text: str, source: str = "page", tally: Tally | None = None) -> list[Block]:
@@ -65,15 +70,15 @@ def html_blocks(text: str, source: str = "page", tally: Tally | None = None) -> 
 
 
 class Page:
-    """One page being read: its style sheets, and what was left out of it."""
+    """One page being read: its style sheets, its tags, and what was left out of it."""
 
-    def __init__(self, sheet: Sheet) -> None:
-        self.sheet, self.tally = sheet, Tally()
+    def __init__(self, sheet: Sheet, tags: Tags | None) -> None:
+        self.sheet, self.tags, self.tally = sheet, tags, Tally()
 
     @classmethod
     def of(cls, tree: Any) -> Page:
         """Read the style sheets of a page."""
-        return cls(Sheet.of("\n".join(node.text() for node in tree.css("style"))))
+        return cls(Sheet.of("\n".join(node.text() for node in tree.css("style"))), Tags.of(tree))
 
     def blocks(self, body: Any) -> Iterator[Block]:
         """Yield the blocks of the page; a page that is hidden as a whole waits for a script, and is read."""
@@ -96,7 +101,7 @@ class Page:
         kind = "hidden" if "hidden" in attributes else kind
         kind = "aria-hidden" if attributes.get("aria-hidden") == "true" else kind
         if kind:
-            self.tally.add(kind, _all_words(node))
+            self.tally.add(kind, all_words(node))
             return None
         return self._look(node, tag, attributes, look)
 
@@ -105,7 +110,7 @@ class Page:
         text: str = node.text(deep=False)
         kind = look.unseen()
         if not kind:
-            return text
+            return text if self.tags is None else text.replace(OPEN, "").replace(CLOSE, "")
         self.tally.add(kind, text)
         return " "
 
@@ -122,34 +127,36 @@ class Page:
     def _walk(self, node: Any, look: Look, depth: int) -> Iterator[Block]:
         """Yield the blocks under an element; text and inline elements between blocks make paragraphs."""
         words: list[str] = []
-        for child in _children(node):
+        for child in children(node):
             tag = child.tag
             if tag == "-text":
                 words.append(self._text(child, look))
             elif tag == "br":
-                yield from _flush(words)
+                yield from self._flush(words)
             elif not self._skip(child, tag):
                 inner = self._enter(child, tag, look)
                 if inner is None:
                     continue
-                if INLINE.fullmatch(tag) and not _holds_blocks(child):
-                    words.append(self._words(child, inner))
+                if INLINE.fullmatch(tag) and not holds_blocks(child):
+                    before, after = self._edges(child, tag)
+                    words += [before, self._words(child, inner), after]
                     continue
-                yield from _flush(words)
+                yield from self._flush(words)
                 yield from self._element(child, tag, inner, depth + 1)
-        yield from _flush(words)
+        yield from self._flush(words)
 
     def _element(self, node: Any, tag: str, look: Look, depth: int) -> Iterator[Block]:
         if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456":
-            text = clean_line(self._words(node, look))
+            text, _ = self._clean(self._words(node, look))
             if text:
                 yield Title(text, int(tag[1]))
         elif tag == "table" and depth < MAX_DEPTH:
             yield from self._table(node, look, depth)
         elif tag == "pre":
-            yield from (Prose(line) for line in map(clean_line, self._words(node, look).splitlines()) if line)
+            for line in self._words(node, look).splitlines():
+                yield from self._flush([line])
         elif depth >= MAX_DEPTH:
-            yield from _flush([self._words(node, look)])
+            yield from self._flush([self._words(node, look)])
         else:
             yield from self._walk(node, look, depth)
 
@@ -169,30 +176,48 @@ class Page:
             elif not self._skip(child, tag):
                 inner = self._enter(child, tag, look)
                 if inner is not None:
-                    apart = "" if INLINE.fullmatch(tag) else " "
-                    parts.append(apart)
-                    stack.append((child.child, inner, apart))
+                    before, after = self._edges(child, tag)
+                    parts.append(before)
+                    stack.append((child.child, inner, after))
         return "".join(parts)
+
+    def _edges(self, node: Any, tag: str) -> tuple[str, str]:
+        """Return what is written before and after an element's words: marks of a fact, a blank, or nothing."""
+        if self.tags is not None and tag == "ix:nonfraction":
+            self.tags.meet(node)
+            return OPEN, CLOSE
+        return ("", "") if INLINE.fullmatch(tag) else (" ", " ")
+
+    def _clean(self, text: str) -> tuple[str, list[Placed]]:
+        """Return words as one line, and the facts printed in it."""
+        return (clean_line(text), []) if self.tags is None else self.tags.take(text)
+
+    def _flush(self, words: list[str]) -> Iterator[Block]:
+        text, facts = self._clean("".join(words))
+        words.clear()
+        if text:
+            yield Prose(text, facts=facts)
 
     def _table(self, node: Any, look: Look, depth: int) -> Iterator[Block]:
         """Yield a table as a grid, or what it holds where it only serves the layout."""
         rows = self._rows(node, look)
         caption = ""
-        for child in _children(node):
+        for child in children(node):
             inner = self._enter(child, "caption", look) if child.tag == "caption" else None
-            caption = caption or (clean_line(self._words(child, inner)) if inner else "")
+            caption = caption or (self._clean(self._words(child, inner))[0] if inner else "")
         nested = any(cell.css_first("table") is not None for row in rows for cell, _ in row)
         if nested:
             yield from self._unwrapped(rows, depth)
             return
-        grid, heads = self._grid(rows)
+        facts: dict[tuple[int, int], list[Fact]] = {}
+        grid, heads = self._grid(rows, facts)
         filled = max((sum(bool(cell) for cell in row) for row in grid), default=0)
         if filled < 2:
             kinds = self.tally.kinds.copy()
             yield from self._unwrapped(rows, depth)
             self.tally.kinds = kinds  # counted when the cells were read
             return
-        yield Grid(grid, caption=caption, notes=[caption], header_rows=heads or None)
+        yield Grid(grid, caption=caption, notes=[caption], header_rows=heads or None, facts=facts)
 
     def _unwrapped(self, rows: list[_Row], depth: int) -> Iterator[Block]:
         for cell, look in (pair for row in rows for pair in row):
@@ -202,23 +227,24 @@ class Page:
     def _rows(self, table: Any, look: Look) -> list[_Row]:
         """Return the cells of each shown row of this table, with their looks; not of tables within."""
         found: list[_Row] = []
-        for child in _children(table):
+        for child in children(table):
             if child.tag not in ("tr", "thead", "tbody", "tfoot"):
                 continue
             inner = self._enter(child, child.tag, look)
             if inner is None:
                 continue
-            for row in [child] if child.tag == "tr" else _children(child):
+            for row in [child] if child.tag == "tr" else children(child):
                 of_row = inner if row is child else self._enter(row, "tr", inner) if row.tag == "tr" else None
                 if of_row is not None:
-                    cells = (cell for cell in _children(row) if cell.tag in ("td", "th"))
+                    cells = (cell for cell in children(row) if cell.tag in ("td", "th"))
                     found.append([(cell, self._enter(cell, cell.tag, of_row)) for cell in cells])
         return found
 
-    def _grid(self, rows: list[_Row]) -> tuple[list[list[str]], int]:
+    def _grid(self, rows: list[_Row], facts: dict[tuple[int, int], list[Fact]]) -> tuple[list[list[str]], int]:
         """Return the texts with spans written out, and the number of header rows that <th> marks (0: none said).
 
-        A label or heading that spans columns or rows is repeated; a number is not, it stands in its first cell.
+        A label or heading that spans columns or rows is repeated; a number is not, it stands in its first cell. `facts`
+        is filled with those printed in each cell.
         """
         grid: list[list[str]] = []
         hanging: dict[int, tuple[int, str]] = {}
@@ -226,66 +252,20 @@ class Page:
         for cells in rows:
             line: list[str] = []
             for cell, look in cells:
-                _hang(line, hanging)
-                text = clean_line(self._words(cell, look)) if look is not None else ""
-                down, across = _span(cell, "rowspan"), _span(cell, "colspan")
+                hang(line, hanging)
+                text, placed = self._clean(self._words(cell, look)) if look is not None else ("", [])
+                if placed:
+                    facts[len(grid), len(line)] = [fact for _, _, fact in placed]
+                down, across = span(cell, "rowspan"), span(cell, "colspan")
                 across = across if count + len(line) < MAX_CELLS else 1
                 again = text if is_year(text) or not is_value(text) else ""
                 shown = [text, *[again] * (across - 1)]
                 if down > 1:
                     hanging.update((len(line) + j, (down - 1, words)) for j, words in enumerate(shown))
                 line.extend(shown)
-            _hang(line, hanging)
+            hang(line, hanging)
             grid.append(line)
             count += len(line)
             leading = leading and bool(cells) and all(cell.tag == "th" for cell, _ in cells)
             heads += leading
         return grid, heads if heads < len(grid) else 0
-
-
-def _children(node: Any) -> Iterator[Any]:
-    child = node.child
-    while child is not None:
-        yield child
-        child = child.next
-
-
-def _all_words(node: Any) -> str:
-    """Return all text under an element but scripts and the header of XBRL: what is counted when it is hidden."""
-    parts: list[str] = []
-    stack = [node.child]
-    while stack:
-        child = stack.pop()
-        if child is None:
-            continue
-        stack.append(child.next)
-        if child.tag == "-text":
-            parts.append(child.text(deep=False))
-        elif child.tag not in ("script", "style", "ix:header"):
-            stack.append(child.child)
-    return " ".join(parts)
-
-
-def _flush(words: list[str]) -> Iterator[Block]:
-    text = clean_line("".join(words))
-    words.clear()
-    if text:
-        yield Prose(text)
-
-
-def _holds_blocks(node: Any) -> bool:
-    return node.css_first("p, div, table, ul, ol, li, h1, h2, h3, h4, h5, h6, br, section") is not None
-
-
-def _span(cell: Any, name: str) -> int:
-    text = (cell.attributes.get(name) or "1").strip()
-    return max(1, min(MAX_SPAN, int(text))) if text.isascii() and text.isdigit() and len(text) < 6 else 1
-
-
-def _hang(line: list[str], hanging: dict[int, tuple[int, str]]) -> None:
-    """Fill the cells that rows above reach down into."""
-    while len(line) in hanging:
-        left, text = hanging.pop(len(line))
-        if left > 1:
-            hanging[len(line)] = (left - 1, text)
-        line.append(text)

@@ -1,4 +1,4 @@
-"""A page before it becomes a tree: its bytes as text, and what would make the tree take for ever refused.
+"""Pages before they become a tree, and questions to the tree. What would make it take for ever is refused.
 
 A tree of 100,000 nested elements, or an element of 100,000 attributes, takes minutes to build; no honest page has them.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from ingest.parsers.text import encoding_of
 from rag.errors import DocumentError
 
 MAX_NESTED = 3_000  # elements within elements
 MAX_ATTRIBUTES = 1_000  # of one element
+MAX_SPAN = 200  # columns or rows that one cell may claim
 _TAG = re.compile(r"<(/?)([a-zA-Z][\w:.-]*)")
 _LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{4000,}")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
@@ -80,3 +83,47 @@ def encoding_of_page(data: bytes) -> str:
         return codecs.lookup(name).name
     except LookupError:
         return encoding_of(head)
+
+
+def children(node: Any) -> Iterator[Any]:
+    """Yield the nodes right under an element, in order."""
+    child = node.child
+    while child is not None:
+        yield child
+        child = child.next
+
+
+def all_words(node: Any) -> str:
+    """Return all text under an element but scripts and the header of XBRL: what is counted when it is hidden."""
+    parts: list[str] = []
+    stack = [node.child]
+    while stack:
+        child = stack.pop()
+        if child is None:
+            continue
+        stack.append(child.next)
+        if child.tag == "-text":
+            parts.append(child.text(deep=False))
+        elif child.tag not in ("script", "style", "ix:header"):
+            stack.append(child.child)
+    return " ".join(parts)
+
+
+def holds_blocks(node: Any) -> bool:
+    """Tell whether anything within an element stands on lines of its own."""
+    return node.css_first("p, div, table, ul, ol, li, h1, h2, h3, h4, h5, h6, br, section") is not None
+
+
+def span(cell: Any, name: str) -> int:
+    """Return how many columns ("colspan") or rows ("rowspan") a cell claims."""
+    text = (cell.attributes.get(name) or "1").strip()
+    return max(1, min(MAX_SPAN, int(text))) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+
+
+def hang(line: list[str], hanging: dict[int, tuple[int, str]]) -> None:
+    """Fill the cells that rows above reach down into."""
+    while len(line) in hanging:
+        left, text = hanging.pop(len(line))
+        if left > 1:
+            hanging[len(line)] = (left - 1, text)
+        line.append(text)

@@ -17,7 +17,7 @@ from typing import IO, Any
 from ingest.clean import clean_line
 from ingest.parsers.archive import check_archive
 from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
-from ingest.parsers.grid import Grid
+from ingest.parsers.grid import Grid, is_value
 from ingest.parsers.hidden import BLACK, WHITE, Colour, Tally, blends, read_colour
 from ingest.pulse import beat
 from rag.errors import DocumentError
@@ -137,20 +137,31 @@ class _Sheet:
             yield Title(name, 2)
         named = caption = "" if dull else name
         notes: list[str] = []
-        for rows in self._groups():
+        for group in self._groups():
+            rows = [row for _, row in group]
             if max(sum(bool(cell) for cell in row) for row in rows) < 2:
                 lines = [next(cell for cell in row if cell) for row in rows]
                 notes = [*reversed(lines), *notes][:4]
                 caption = _SENTENCE_END.split(lines[0], maxsplit=1)[0]  # tables of one sheet differ by the line above
                 yield from (Prose(line) for line in lines)
             else:
-                yield Grid(rows, caption="" if _titled(rows) else caption, notes=[*notes, caption, named])
+                title = "" if _titled(rows) else caption
+                yield Grid(rows, caption=title, notes=[*notes, caption, named], names=self._names(group))
                 caption = named
 
-    def _groups(self) -> Iterator[list[list[str]]]:
-        """Yield the runs of rows that are not empty, their cells as they are shown."""
+    def _names(self, group: list[tuple[int, list[str]]]) -> dict[tuple[int, int], str]:
+        """Return the addresses of the figures: "Income!B4"."""
+        from openpyxl.utils import get_column_letter
+
+        places = (
+            (i, j, number) for i, (number, row) in enumerate(group) for j, text in enumerate(row) if is_value(text)
+        )
+        return {(i, j): f"{self.sheet.title}!{get_column_letter(j + 1)}{number}" for i, j, number in places}
+
+    def _groups(self) -> Iterator[list[tuple[int, list[str]]]]:
+        """Yield the runs of rows that are not empty, with their numbers, their cells as they are shown."""
         self.sheet.reset_dimensions()
-        group: list[list[str]] = []
+        group: list[tuple[int, list[str]]] = []
         blank = read = 0
         for number, cells in enumerate(self.sheet.iter_rows(), start=1):
             if number % 1000 == 0:
@@ -166,7 +177,7 @@ class _Sheet:
             while row and not row[-1]:
                 row.pop()
             if row:
-                group.append(row)
+                group.append((number, row))
                 blank = 0
                 continue
             blank += 1

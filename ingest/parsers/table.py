@@ -10,13 +10,16 @@ What grid a file holds is the parsers' business; what the words of a grid mean i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from ingest.clean import clean_line
 from ingest.parsers.grid import Grid, find_header, merge_signs
 from ingest.parsers.notice import Measure, Notice, annotate, measure_of, period_of, read_notice, strip_notice
+from ingest.parsers.xbrl import common_scale, read_by_tag, told
 from rag.numbers import parse_number
-from rag.schema import Cell, Table
+from rag.schema import Cell, Fact, Table
 
 MAX_CAPTION = 110  # characters: the caption is repeated in every row, so it has to stay short
 MAX_SECTION = 80  # characters of section names put before a row label
@@ -25,19 +28,28 @@ _DATE_GAP = re.compile(r"(?<=\d)\s+(?=[年月日])|(?<=[年月])\s+(?=\d)")
 _TOTAL = re.compile(r"total|net|合计|总计|小计", re.IGNORECASE)
 
 
+_T = TypeVar("_T")
+
+
 @dataclass(frozen=True, slots=True)
 class WrittenTable:
-    """The lines of a table, each ended by a newline, and the table whose offsets point into them."""
+    """The lines of a table, each ended by a newline, and the table whose offsets point into them.
+
+    `facts` have the place of their cell; `disagreements` say where a tag and the words of the table contradict.
+    """
 
     text: str
     table: Table
+    facts: tuple[Fact, ...] = ()
+    disagreements: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class _Shape:
     """A grid tidied up: `labels[j]` names column j, `short[j]` is what is printed before its values.
 
-    `rates` are the columns of percentages, also where only the first value shows the sign.
+    `rates` are the columns of percentages, also where only the first value shows the sign. `tags[i]` are the facts of
+    the cells of row i by column, `names[i]` the names of the cells.
     """
 
     head: list[list[str]]
@@ -48,6 +60,8 @@ class _Shape:
     labels: list[str] = field(default_factory=list)
     short: list[str] = field(default_factory=list)
     rates: set[int] = field(default_factory=set)
+    tags: list[dict[int, Sequence[Fact]]] = field(default_factory=list)
+    names: list[dict[int, str]] = field(default_factory=list)
 
 
 def write_table(grid: Grid, start: int) -> WrittenTable | None:
@@ -59,16 +73,19 @@ def write_table(grid: Grid, start: int) -> WrittenTable | None:
     rows: list[tuple[Cell, ...]] = [tuple(Cell(text, start=start, end=start) for text in row) for row in shape.head]
     periods = tuple(period_of(label) for label in shape.labels)
     at = start
+    facts: list[Fact] = []
+    wrong: list[str] = []
     sections: list[_Section] = []
     last = max((i for i, row in enumerate(shape.body) if any(row[1:])), default=-1)
     for i, (row, indent) in enumerate(zip(shape.body, shape.indents, strict=True)):
         section = _section(sections, row, indent) if i <= last else ""  # what stands below the figures is a note
         if section is None:
             continue
-        line, cells = _write_row(shape, row, section, periods, at)
+        line, cells = _write_row(shape, i, section, periods, at)
         if not line:
             continue
         lines.append(line + "\n")
+        _place(shape, i, cells, facts, wrong)
         rows.append(cells)
         at += len(line) + 1
     if not lines:
@@ -86,7 +103,22 @@ def write_table(grid: Grid, start: int) -> WrittenTable | None:
         start=start,
         end=at - 1,
     )
-    return WrittenTable("".join(lines), table)
+    return WrittenTable("".join(lines), table, tuple(facts), tuple(wrong))
+
+
+def _place(shape: _Shape, i: int, cells: Sequence[Cell], facts: list[Fact], wrong: list[str]) -> None:
+    """Give the facts of a row the place of their cells, and say where they contradict them."""
+    for j, found in shape.tags[i].items():
+        cell = cells[j]
+        facts += [replace(fact, start=cell.start, end=cell.end) for fact in found]
+        fact = found[0]
+        if cell.value is None or fact.value is None:
+            continue
+        amounts = {abs(cell.value * cell.scale)}
+        if cell.unit == "percent":  # tagged as 45.1 or as 0.451
+            amounts.add(abs(cell.value) / 100)
+        if abs(fact.value) not in amounts:
+            wrong.append(told(fact, cell.text, cell.value * cell.scale))
 
 
 @dataclass(slots=True)
@@ -128,20 +160,23 @@ def _ends(section: _Section, indent: float, opens: bool) -> bool:
 
 
 def _write_row(
-    shape: _Shape, row: list[str], section: str, periods: tuple[str | None, ...], start: int
+    shape: _Shape, i: int, section: str, periods: tuple[str | None, ...], start: int
 ) -> tuple[str, tuple[Cell, ...]]:
-    """Return the line of one row and its cells, whose offsets count from `start`."""
+    """Return the line of row i and its cells, whose offsets count from `start`."""
+    row, names = shape.body[i], shape.names[i]
     label = f"{section} – {row[0]}" if section and row[0] else section or row[0]
     measures = [
         Measure("percent") if j in shape.rates else measure_of(shape.notice, label, shape.labels[j], text)
         for j, text in enumerate(row)
     ]
+    for j, facts in shape.tags[i].items():
+        measures[j], _ = read_by_tag(facts[0], measures[j], shape.notice)
     valued = [m for m, text in zip(measures[1:], row[1:], strict=True) if parse_number(text) is not None]
     note = annotate(valued, f"{shape.caption}{label}")
     lead = f"{shape.caption}{note}" if shape.caption else note.strip(" ()（）")
     line = " | ".join(part for part in (lead, label) if part)
     first = start + max(0, len(line) - len(row[0]))
-    cells = [Cell(row[0], start=first, end=first + len(row[0]))]
+    cells = [Cell(row[0], start=first, end=first + len(row[0]), name=names.get(0))]
     for j, text in enumerate(row[1:], start=1):
         if text:
             line += (" | " if line else "") + (f"{shape.short[j]}: " if shape.short[j] else "")
@@ -149,10 +184,11 @@ def _write_row(
         value = parse_number(text)
         end = start + len(line)
         if value is None:
-            cells.append(Cell(text, period=periods[j], start=end - len(text), end=end))
+            cells.append(Cell(text, period=periods[j], start=end - len(text), end=end, name=names.get(j)))
             continue
         m = measures[j]
-        cells.append(Cell(text, value, m.unit, m.scale, m.currency, periods[j], end - len(text), end))
+        place = (end - len(text), end)
+        cells.append(Cell(text, value, m.unit, m.scale, m.currency, periods[j], *place, names.get(j)))
     return line, tuple(cells)
 
 
@@ -162,7 +198,7 @@ def _shape(grid: Grid) -> _Shape | None:
     rows = [row + [""] * (width - len(row)) for row in rows]
     indents = [*grid.indents, *[0.0] * (len(rows) - len(grid.indents))]
     kept = [i for i, row in enumerate(rows) if any(row)]
-    rows, indents = merge_signs([rows[i] for i in kept]), [indents[i] for i in kept]
+    (rows, origins), indents = merge_signs([rows[i] for i in kept]), [indents[i] for i in kept]
     if not rows or not rows[0]:
         return None
     titles: list[str] = []
@@ -181,11 +217,27 @@ def _shape(grid: Grid) -> _Shape | None:
     scales = [cell for row in head for cell in row[1:] if not strip_notice(cell) and read_notice([cell]).scale != 1]
     over_all = scales[:1] if len({read_notice([cell]).scale for cell in scales}) == 1 else []
     notice = read_notice([*(row[0] for row in head), *over_all, *titles, grid.caption, *grid.notes], currency_seen)
-    shape = _Shape(head, body, indents, "", notice)
+    lines = kept[len(titles) + count :]
+    tags = [_of_row(grid.facts, i, origins) for i in lines]
+    scaled = common_scale([fact for row in tags for facts in row.values() for fact in facts])
+    if scaled and notice.scale == 1:  # no word near the table says it, its tags do
+        notice = Notice(scaled[0], notice.unit, scaled[1], notice.shares)
+    names = [_of_row(grid.names, i, origins) for i in lines]
+    for row, found in zip(names, tags, strict=True):
+        row.update((j, facts[0].concept) for j, facts in found.items())
+    shape = _Shape(head, body, indents, "", notice, tags=tags, names=names)
     _name_columns(shape)
     shape.rates = {j for j in range(1, len(shape.labels)) if _is_rate([row[j] for row in body])}
     shape.caption = _caption(caption, shape)
     return shape
+
+
+def _of_row(cells: Mapping[tuple[int, int], _T], row: int, origins: Sequence[Sequence[int]]) -> dict[int, _T]:
+    """Return what is known of the cells of a row, by the column that their column became."""
+    if not cells:
+        return {}
+    known = ((j, (row, column)) for j, columns in enumerate(origins) for column in reversed(columns))
+    return {j: cells[place] for j, place in known if place in cells}
 
 
 def _is_rate(column: list[str]) -> bool:

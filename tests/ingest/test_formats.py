@@ -110,6 +110,7 @@ def test_xlsx_shows_percent_and_takes_the_scale_from_its_title(files: Path) -> N
     revenue, margin = document.tables[0].rows[-2:]
     assert (revenue[1].value, revenue[1].scale) == (1234, 1000)
     assert (margin[1].unit, margin[1].scale) == ("percent", 1)
+    assert (revenue[0].name, revenue[1].name, margin[2].name) == (None, "Income!B3", "Income!C4")
 
 
 def test_csv_guesses_its_delimiter(tmp_path: Path, files: Path) -> None:
