@@ -31,6 +31,7 @@ _ZH_COMPANY: Final = re.compile(r"[\u4e00-\u9fff（）()]{2,30}(?:公司|集团|
 _TITLE_YEAR: Final = re.compile(
     r"(?<![\d-])((?:19|20)\d{2})\s*年|\b(?:FY|fiscal(?: year)?)[ ']?((?:19|20)\d{2})(?!\d)", re.I
 )
+_SPAN: Final = re.compile(r"((?:19|20)\d\d)\s?年?\s?[-–—~～至]\s?((?:19|20)\d\d)\s?年")
 _TITLE_COMPANY: Final = re.compile(
     r"^(.{2,60}?\b(?:Inc\.|Inc\b|Company|Corporation|Corp\.?|plc|PLC|Ltd\.?|Limited))"
     r"(?: \([^)]{1,40}\))?(?: and subsidiaries)?:"
@@ -213,9 +214,10 @@ def _day(lines: list[str], kind: str | None, head: str) -> str | None:
     news = _NEWS_DAY.match(head[:120])
     if news:
         return first_date(news[1])
+    alone = len(every_date("\n".join(lines[:10]))) == 1  # of a list of dates none is that of the document
     for line in (line[:160] for line in lines[:8]):
         found = DATE.search(line)
-        if found and (_DATED.match(line) or len(line) - len(found.group()) <= 4):
+        if found and (_DATED.match(line) or (alone and len(line) - len(found.group()) <= 4)):
             days = every_date(line)
             return max(days) if days and _AGAIN.search(line) else first_date(line)
     return None
@@ -234,7 +236,9 @@ def _paper_day(line: str) -> str | None:
 def _from_name(name: str, title: str, *, known: bool) -> Facts:
     """Return what file name and title say plainly: "3M_2018_10K", "2022年"; the day only of a known kind."""
     found = re.search(r"((?:19|20)\d{2})\s*年", name) or _FILE_YEAR.search(name)
-    titled = _TITLE_YEAR.search(title)
+    span = _SPAN.search(title)
+    years = int(span[2]) - int(span[1]) if span else 0  # a season is of its later year, a plan for many of none
+    titled = _TITLE_YEAR.search(title) if years <= 1 else None
     year = found.group(1) if found else next((g for g in titled.groups() if g), None) if titled else None
     facts: Facts = {} if year is None else {"year": int(year)}
     days = re.findall(r"(?<!\d)(20\d\d-[01]\d-[0-3]\d)(?!\d)", name)

@@ -59,10 +59,12 @@ def superseded(editions: Iterable[Edition]) -> dict[int, Edition]:
         series.setdefault(str(edition.metadata.get("series")), []).append(edition)
     found: dict[int, Edition] = {}
     for together in series.values():
-        for edition in together:
-            newer = [other for other in together if other.newer_than(edition)]
-            if newer:
-                found[edition.number] = max(newer, key=_newest)
+        kinds = {_rank(edition): edition for edition in sorted(together, key=lambda e: -e.number)}  # few, of many parts
+        newest = {
+            rank: max((other for other in kinds.values() if other.newer_than(edition)), key=_rank, default=None)
+            for rank, edition in kinds.items()
+        }
+        found |= {edition.number: by for edition in together if (by := newest[_rank(edition)])}
     return found
 
 
@@ -86,7 +88,6 @@ def _numbers(metadata: Mapping[str, Scalar]) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", str(metadata.get("version_number") or "")))
 
 
-def _newest(edition: Edition) -> tuple[bool, str, tuple[int, ...], int]:
+def _rank(edition: Edition) -> tuple[bool, str, tuple[int, ...]]:
     metadata = edition.metadata
-    dated = str(metadata.get("version_date") or "")
-    return bool(metadata.get("amendment")), dated, _numbers(metadata), edition.number
+    return bool(metadata.get("amendment")), str(metadata.get("version_date") or ""), _numbers(metadata)

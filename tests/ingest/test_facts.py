@@ -294,3 +294,47 @@ SMALL = (  # those of few pages, so that reading them all takes seconds
     "fintextqa__Statement on Longer-Run Goals and Monetary Policy Strategy",
     "kgrag_sec10q__2022 Q3 AAPL",
 )
+
+
+def test_a_span_of_years_is_not_the_year_of_a_document() -> None:
+    assert "year" not in found("正文", title="交通强国五年行动计划（2023—2027年）", language="zh")
+    assert found("正文", title="流感疫苗接种要点（2023—2024年流行季）", language="zh") == {"year": 2024}
+
+
+def test_one_date_of_many_lines_is_not_that_of_the_document() -> None:
+    assert found("Standards\nNew rules\n1 January 2024\nOther rules\n1 January 2025") == {}
+    assert found("Code of Banking Practice\nDecember 2021\nContents")["published"] == "2021-12"
+
+
+def test_the_samples_are_notes_about_reports_and_guidelines_and_no_such_things_themselves() -> None:
+    samples = Path(__file__).parents[2] / "examples"
+    told = {}
+    for file in sorted((*samples.glob("financial/*.*"), *samples.glob("medical/*.*"))):
+        for document in parse(file):
+            told[file.name] = {
+                k: v for k, v in document.metadata.items() if k in (*KEYS, "version", "series", "ticker")
+            }
+    assert len(told) == 40
+    assert {key for facts in told.values() for key in facts} == {"organisation", "year", "published"}
+    named = {name: facts["organisation"] for name, facts in told.items() if "organisation" in facts}
+    assert named == {
+        "3m-2018.md": "3M Company",
+        "3m-2022.pdf": "3M Company",
+        "adobe-2022.docx": "Adobe Inc.",
+        "amazon-2017.html": "Amazon.com, Inc.",
+        "bestbuy-2023.pdf": "Best Buy Co., Inc.",
+        "block-2020.html": "Square, Inc.",
+        "pepsico-2022.xlsx": "PepsiCo, Inc.",
+        "sifang-2019.zh.pdf": "四方科技集团股份有限公司",
+        "sifang-2019.zh.xlsx": "四方科技集团股份有限公司",
+    }
+    years = {name: facts["year"] for name, facts in told.items() if "year" in facts}
+    assert years == {
+        **{name: int(name.split("-")[-1][:4]) for name in named},
+        "ratios.zh.html": 2019,
+        "hypertension-2003.md": 2003,
+        "hypertension-2017.pdf": 2017,
+        "influenza-vaccine.zh.pdf": 2024,
+    }
+    dated = {name: facts["published"] for name, facts in told.items() if "published" in facts}
+    assert dated == {"hypertension-2003.md": "2003-05", "hypertension-2017.pdf": "2017-11"}

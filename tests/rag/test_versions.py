@@ -302,3 +302,10 @@ def test_a_collection_made_before_there_were_versions_gets_its_index(tmp_path: P
             "EXPLAIN QUERY PLAN SELECT number FROM documents d WHERE d.metadata ->> 'series' IN ('a')"
         ).fetchall()
     assert "documents_series" in str(plan)
+
+
+def test_a_series_of_many_parts_is_quickly_told() -> None:
+    parts = [edition(n, version_date=str(2019 + n % 2)) for n in range(20_000)]
+    found = superseded(parts)
+    assert len(found) == 10_000
+    assert {by.number for by in found.values()} == {1}
