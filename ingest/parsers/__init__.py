@@ -32,10 +32,16 @@ def parse(path_or_bytes: Path | str | bytes, source: str = "") -> list[Document]
 def read(path_or_bytes: Path | str | bytes, source: str = "") -> Iterator[Parsed]:
     """Yield the documents of a file with their headings; the formats of plain text are read as a stream.
 
+    Of a file on disk the metadata of its side file (`ingest.sidecar`) go along.
+
     Raises:
-        DocumentError: as `parse`.
+        DocumentError: as `parse`; or the side file is broken.
     """
     from ingest.discover import HEAD, format_of, unpack_head
+    from ingest.parsers.blocks import Parsed
+    from ingest.sidecar import beside, read_side
+
+    side = {} if isinstance(path_or_bytes, bytes) else read_side(Path(path_or_bytes))
 
     with ExitStack() as stack:
         if isinstance(path_or_bytes, bytes):
@@ -56,7 +62,8 @@ def read(path_or_bytes: Path | str | bytes, source: str = "") -> Iterator[Parsed
             raise DocumentError(f"{source}: a {kind} file inside gzip is not read. Unpack it first.")
         if packed:
             stream = stack.enter_context(_unpacked(stream, source))
-        yield from parser(stream, source)
+        for item in parser(stream, source):
+            yield beside(item, side) if side and isinstance(item, Parsed) else item
 
 
 def _named(error: DocumentError, source: str) -> DocumentError:
