@@ -111,7 +111,7 @@ def record_metadata(record: Element) -> dict[str, Scalar]:
     vernacular = words_of(article.find("VernacularTitle"))
     tongue = words_of(article.find("Language"))
     return {
-        "title": words_of(article.find("ArticleTitle")).strip("[]") or vernacular,
+        "title": re.sub(r"^\[(.*)\](\.?)$", r"\1\2", words_of(article.find("ArticleTitle"))) or vernacular,
         "vernacular_title": vernacular,
         "journal": words_of(article.find("Journal/Title")) or words_of(article.find("Journal/ISOAbbreviation")),
         "document_type": _kind(article),

@@ -6,10 +6,15 @@ import io
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ingest.connect.access import Access, Clock
 from rag.schema import Change, Chunk, Document, Passage, Where
+
+if TYPE_CHECKING:
+    import httpx
 
 Text = tuple[float, float, str]  # x, y in points from the lower left, text
 
@@ -184,3 +189,37 @@ class MemoryIndex:
 @pytest.fixture
 def index() -> MemoryIndex:
     return MemoryIndex()
+
+
+class Network:
+    """Recorded answers in place of a network, and a clock that moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+        self.asked: list[httpx.Request] = []
+        self.starts: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def access(self, answer: Callable[[httpx.Request], httpx.Response], **fields: Any) -> Access:
+        import httpx
+
+        def send(request: httpx.Request) -> httpx.Response:
+            self.asked.append(request)
+            self.starts.append(self.now)
+            found = answer(request)
+            if not hasattr(found, "_content"):
+                return found  # a stream already
+            return httpx.Response(found.status_code, headers=found.headers, stream=httpx.ByteStream(found.content))
+
+        clock = Clock(lambda: self.now, self.sleep)
+        fields.setdefault("contact", "Jane Doe jane@example.com")
+        return Access(transport=httpx.MockTransport(send), clock=clock, **fields)
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()

@@ -23,7 +23,13 @@ def _side(path: Path) -> dict[str, object]:
 
 
 def test_a_file_and_what_is_known_of_it(tmp_path: Path) -> None:
-    told = {"title": "华例公司2022年年度报告", "year": 2022, "ticker": "", "amendment": None, "url": "https://x.example/a"}
+    told = {
+        "title": "华例公司2022年年度报告",
+        "year": 2022,
+        "ticker": "",
+        "amendment": None,
+        "url": "https://x.example/a",
+    }
     saved = save([Item("报告.htm", "<p>营业收入</p>".encode(), told)], tmp_path / "new" / "folder")
     path = tmp_path / "new" / "folder" / "报告.htm"
     assert saved.written == ["报告.htm"]
@@ -31,7 +37,11 @@ def test_a_file_and_what_is_known_of_it(tmp_path: Path) -> None:
     assert path.read_text("utf-8") == "<p>营业收入</p>"
     side = _side(path)
     fetched = side.pop("fetched")
-    assert side == {"title": "华例公司2022年年度报告", "year": 2022, "url": "https://x.example/a"}  # empty values are not told
+    assert side == {
+        "title": "华例公司2022年年度报告",
+        "year": 2022,
+        "url": "https://x.example/a",
+    }  # empty values are not told
     assert datetime.fromisoformat(fetched["retrieved"]).utcoffset() == timedelta(0)
     assert "华例公司" in side_of(path).read_text("utf-8")  # legible, not \u escapes
     assert {entry.name for entry in path.parent.iterdir()} == {"报告.htm", "报告.htm.meta.json"}
@@ -130,7 +140,14 @@ def test_a_side_file_tells_of_its_document(tmp_path: Path) -> None:
     path.write_text("Sales rose by 3 %.\n", "utf-8")
     assert read_side(path) == {}
     assert side_print(path) == ""
-    told = {"title": "Note", "year": 2022, "tags": ["a", "b"], "fetched": {"sha256": "x"}, "none": None, "format": "pdf"}
+    told = {
+        "title": "Note",
+        "year": 2022,
+        "tags": ["a", "b"],
+        "fetched": {"sha256": "x"},
+        "none": None,
+        "format": "pdf",
+    }
     side_of(path).write_text(json.dumps(told), "utf-8")
     assert read_side(path) == {"title": "Note", "year": 2022, "tags": "a; b"}
     print_before = side_print(path)
@@ -168,7 +185,10 @@ def test_a_side_file_wins_and_what_follows_from_it_is_found_anew() -> None:
 
 
 def test_reading_a_file_takes_its_side_file_along(tmp_path: Path) -> None:
-    save([Item("a.txt", b"Sales rose by 3 %.\n", {"title": "A note", "retracted": True, "url": "https://x.example"})], tmp_path)
+    save(
+        [Item("a.txt", b"Sales rose by 3 %.\n", {"title": "A note", "retracted": True, "url": "https://x.example"})],
+        tmp_path,
+    )
     (document,) = parse(tmp_path / "a.txt")
     assert document.title == "A note"
     assert document.metadata["retracted"] is True
@@ -182,5 +202,7 @@ def test_nothing_is_asked_of_the_network_by_importing() -> None:
         "import ingest.pipeline, ingest.sidecar, ingest.connect, ingest.connect.edgar, ingest.connect.pubmed, sys\n"
         "print([m for m in ('httpx', 'httpcore', 'ssl', 'socket') if m in sys.modules and m == 'httpx'])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
     assert done.stdout.strip() == "[]"
