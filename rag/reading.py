@@ -24,7 +24,7 @@ from rag.support import (
     term_set,
     weight,
 )
-from rag.versions import is_set_back, lowered
+from rag.versions import LINE_FACTOR, is_set_back, lowered
 
 CANDIDATES = 24  # lines embedded a question: bounds the time of an answer
 FULL_LENGTH = 20  # words (Han characters) from which a line is no fragment; telling terms of a long question
@@ -99,7 +99,7 @@ class Reading:
             for i, cosine, centre in zip(chosen, cosines, centres, strict=True)
         ]
         older = {p.rank for p in passages if is_set_back(p.metadata, asked.text)}
-        scores = [lowered(score) if pool[i].rank in older else score for i, score in zip(chosen, scores, strict=True)]
+        scores = [lowered(s, LINE_FACTOR) if pool[i].rank in older else s for i, s in zip(chosen, scores, strict=True)]
         order = sorted(range(len(chosen)), key=lambda j: -scores[j])
         best_first = tuple(pool[chosen[j]] for j in order)
         at = every.index(best_first[0])

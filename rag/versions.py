@@ -16,8 +16,10 @@ from typing import Final
 
 from rag.schema import Scalar
 
-FACTOR: Final = 0.8
+FACTOR: Final = 0.95
 """What is left of the score of a superseded passage: behind its newer twin, before what hardly fits the question."""
+LINE_FACTOR: Final = 0.99
+"""The same for a line that may be the answer: lines lie closer together than passages."""
 KEPT_BY: Final = frozenset(
     {"year", "source", "title", "doc_id", "version", "version_date", "version_number", "period_end", "published"}
 )
@@ -72,16 +74,15 @@ def is_set_back(metadata: Mapping[str, Scalar], question: str) -> bool:
     """Tell whether a passage is of a superseded document that the question does not ask for by year or version."""
     if not metadata.get("superseded_by"):
         return False
-    own = {str(metadata.get("year") or ""), str(metadata.get("version_date") or "")[:4]} - {""}
-    newer = str(metadata.get("superseded_by_date") or "")[:4]
+    year, newer = (str(metadata.get(key) or "")[:4] for key in ("version_date", "superseded_by_date"))
     version = str(metadata.get("version") or "").casefold()
-    named = any(re.search(rf"(?<!\d){year}(?!\d)", question) for year in own - {newer})
+    named = year and year != newer and re.search(rf"(?<!\d){year}(?!\d)", question)
     return not named and not (version and version in question.casefold())
 
 
-def lowered(score: float) -> float:
-    """Return a score times `FACTOR`; one below 0, which some models give, over it: lower in any case."""
-    return score * FACTOR if score >= 0 else score / FACTOR
+def lowered(score: float, factor: float = FACTOR) -> float:
+    """Return a score times a factor; one below 0, which some models give, over it: lower in any case."""
+    return score * factor if score >= 0 else score / factor
 
 
 def _numbers(metadata: Mapping[str, Scalar]) -> tuple[int, ...]:
