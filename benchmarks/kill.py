@@ -208,7 +208,7 @@ def differences(phase: Phase, found: dict[str, Any], hits: list[list[tuple[str, 
         wrong += [f"{source}: {part} differ" for part, is_, should in parts if is_ != should]
     for query, is_, should in zip((q for q in QUERIES for _ in range(2)), hits, phase.answers, strict=True):
         if is_ != should:
-            wrong.append(f"search {query!r} finds {is_[:3]}, should {should[:3]}")
+            wrong.append(f"search {query!r} finds {sorted(set(is_) - set(should))}, should {sorted(set(should) - set(is_))}")
     return wrong
 
 
@@ -225,6 +225,7 @@ def kill(kills: int, seed: int, workers: int | None = None) -> dict[str, Any]:
             met += times
             trials[phase.name] += 1
             wrong += [f"trial {trials.total()} ({phase.name}): {each}" for each in differ]
+            print(*differ[:5], sep="\n", end="\n" if differ else "", file=sys.stderr)
             print(f"{met}/{kills} kills, {trials.total()} stores, {len(wrong)} differences", file=sys.stderr)
             shutil.rmtree(store)
     chunks = {phase.name: sum(len(chunks) for *_, chunks in phase.contents["held"].values()) for phase in both}

@@ -28,6 +28,8 @@ _MOST_TERMS: Final = 1024
 _TAIL: Final = struct.Struct("<II")  # length of the footer, magic number
 _MAGIC: Final = 1337
 _SEGMENT_FILE: Final = re.compile(r"[0-9a-f]{32}\.")
+_MOST_EQUAL: Final = 4096
+"""So many passages of the same score as the last one wanted are told apart by row; of more it is left open."""
 _MOST_LISTED: Final = 20_000
 """Up to so many allowed rows are put into the query itself; beyond, results are filtered afterwards."""
 
@@ -159,10 +161,16 @@ class Lexical:
             fetch *= 4
 
     def _run(self, wanted: Any, k: int) -> list[Scored]:
-        hits = self._searcher.search(wanted, k, count=False).hits
+        """Return the best k; which of equal scores are among them does not depend on how the index was written."""
+        fetch = k + 1
+        while True:
+            hits = self._searcher.search(wanted, fetch, count=False).hits
+            if len(hits) < fetch or hits[-1][0] < hits[k - 1][0] or fetch > k + _MOST_EQUAL:
+                break
+            fetch = k + 4 * (fetch - k)
         rows = self._searcher.fast_field_values("row", [address for _, address in hits])
         found = [(int(row), float(score)) for (score, _), row in zip(hits, rows, strict=True)]
-        return sorted(found, key=lambda item: (-item[1], item[0]))
+        return sorted(found, key=lambda item: (-item[1], item[0]))[:k]
 
     def _fresh(self) -> Any:
         if self._path is None:

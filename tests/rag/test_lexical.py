@@ -70,6 +70,17 @@ def test_large_filters_fetch_until_k_are_found(tmp_path: Path, monkeypatch: pyte
     assert len(rows(leg, "kidney", 50, allowed=list(range(900, 1001)))) == 50
 
 
+def test_which_of_equal_passages_are_found_does_not_depend_on_how_the_index_was_written(tmp_path: Path) -> None:
+    lines = [(row, f"Record {row} of the same length on the kidney.") for row in range(1, 301)]
+    whole, grown = Lexical(tmp_path / "whole"), Lexical(tmp_path / "grown")
+    for folder in ("whole", "grown"):
+        (tmp_path / folder).mkdir()
+    whole.update(1, NONE, lines)
+    for generation, part in enumerate((lines[200:], lines[:90], lines[90:200]), start=1):
+        grown.update(generation, NONE, part)
+    assert rows(whole, "kidney") == rows(grown, "kidney") == list(range(1, 11))
+
+
 def test_changes_are_kept_with_their_generation(leg: Lexical, tmp_path: Path) -> None:
     leg.update(2, np.array([1, 99]), [(6, "Diuretics again.")])
     assert (rows(leg, "diuretics"), len(leg), leg.generation) == ([6], 5, 2)
