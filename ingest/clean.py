@@ -12,7 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 _SPACE = re.compile(r"[\s\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
-_DROP = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\u00ad\u200b\u2060\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff]")
+_DROP = re.compile(
+    r"[\x00-\x08\x0e-\x1b\x7f\u00ad\u200b\u2060\ufeff\ufff0-\ufffb\ufffe\uffff\ud800-\udfff"
+    r"\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
+)
 _FOLD = re.compile(r"[\ufb00-\ufb06\uf900-\ufaff\u2f00-\u2fdf\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
 _BULLETS = re.compile(r"[\uf0a7\uf0b7\uf0d8\uf0fc\uf076\uf06e\uf0a8]")
 _BROKEN = re.compile(r"[\ud800-\udfff]")
@@ -28,7 +31,8 @@ _PAGE_NUMBER = re.compile(
 def clean_line(text: str) -> str:
     """Return one line of text: ligatures, CJK compatibility forms and full-width letters and digits folded.
 
-    Control and zero-width characters go, lone surrogates become U+FFFD, white space becomes single spaces.
+    Control and zero-width characters go, those that turn the order of writing and invisible tags too; lone surrogates
+    become U+FFFD, white space becomes single spaces.
     """
     if not text.isascii():
         text = _FOLD.sub(lambda found: unicodedata.normalize("NFKC", found.group()), text)

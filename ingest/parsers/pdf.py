@@ -1,24 +1,32 @@
 """PDF to a document: opened by PDFium, its running headers, footers and page numbers dropped.
 
-Pages without text (scans) are listed in the metadata; reading those is the business of OCR, not done here.
+Pages without text (scans), and pages whose fonts do not say what letters they draw, are read by OCR where tesseract is
+installed; the metadata lists them, and those that could not be read. Text that no reader sees is left out and counted.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from ingest.clean import clean_line, is_page_number, running_key, running_lines
 from ingest.parsers.blocks import Parsed, compose
+from ingest.parsers.ocr import DPI, SECONDS, Reader
 from ingest.parsers.pdf_blocks import page_blocks
-from ingest.parsers.pdf_lines import PDFIUM, Line, page_lines
+from ingest.parsers.pdf_chars import PDFIUM
+from ingest.parsers.pdf_lines import Line, PageText, page_lines
 from ingest.parsers.pdf_order import reading_order
+from ingest.parsers.pdf_picture import picture_of, scale_of
 from ingest.parsers.pdf_ruled import ruled_tables
+from ingest.parsers.pdf_rules import Rules
+from ingest.pulse import beat
 from rag.errors import DocumentError
 from rag.numbers import find_scale
 
 EDGE = 3  # lines at the top and bottom of a page that may be running headers or footers
+GARBLED = 0.3  # of the characters of a page without a known letter: its fonts cannot be read, OCR may
 MARGIN = 0.1  # of the height of the page, where those stand
 Size = tuple[float, float]  # width and height in points
 _DULL_TITLE = re.compile(
@@ -55,44 +63,103 @@ def _why(source: str, error: str) -> str:
 
 
 def _read(pdf: Any, source: str) -> Parsed:
-    pages, sizes, broken = _pages(pdf)
-    if not pages:
-        raise DocumentError(f"{source}: the PDF holds no page. Export or download it again.")
-    empty = [i + 1 for i, lines in enumerate(pages) if not lines]
-    if len(empty) == len(pages):
-        raise DocumentError(
-            f"{source}: none of the {len(pages)} pages holds text; they are scans or drawings. Run OCR on it first."
-        )
-    standing = _drop_running(pages, sizes)
-    ordered = [reading_order(lines, size[0]) for lines, size in zip(pages, sizes, strict=True)]
-    metadata: dict[str, Any] = {"pages": len(pages)}
-    if empty:
-        metadata["pages_without_text"] = ", ".join(map(str, empty))
-    if broken:
-        metadata["pages_broken"] = ", ".join(map(str, broken))
-    title = _title(pdf.get_metadata_dict().get("Title", ""))
-    return compose(page_blocks(ordered, standing), source, kind="pdf", title=title, pages=len(pages), metadata=metadata)
-
-
-def _pages(pdf: Any) -> tuple[list[list[Line]], list[Size], list[int]]:
-    """Return the lines and the size of each page, and the numbers of the pages that cannot be loaded."""
-    import pypdfium2 as pdfium
-
-    pages: list[list[Line]] = []
-    sizes: list[Size] = []
-    broken: list[int] = []
+    read = _Pages()
     for number in range(len(pdf)):
+        read.take(pdf, number)
+        beat()
+    if not read.lines:
+        raise DocumentError(f"{source}: the PDF holds no page. Export or download it again.")
+    if not any(read.lines):
+        raise DocumentError(
+            f"{source}: none of the {len(read.lines)} pages holds text; they are scans or drawings. "
+            f"{'OCR found none either.' if read.ocr else 'Install tesseract (README, OCR) and ingest it again.'}"
+        )
+    standing = _drop_running(read.lines, read.sizes)
+    ordered = [reading_order(lines, size[0]) for lines, size in zip(read.lines, read.sizes, strict=True)]
+    title = _title(pdf.get_metadata_dict().get("Title", ""))
+    pages = len(read.lines)
+    metadata = {"pages": pages, **read.told()}
+    return compose(page_blocks(ordered, standing), source, kind="pdf", title=title, pages=pages, metadata=metadata)
+
+
+class _Pages:
+    """The pages read so far, and what there is to tell about them."""
+
+    def __init__(self) -> None:
+        self.lines: list[list[Line]] = []
+        self.sizes: list[Size] = []
+        self.broken: list[int] = []
+        self.unreadable: list[int] = []
+        self.by_ocr: list[int] = []
+        self.hidden: Counter[str] = Counter()
+        self.hidden_pages: list[int] = []
+        self._ocr: Reader | None = None
+        self._looked = False
+
+    @property
+    def ocr(self) -> bool:
+        """Whether OCR was there when a page asked for it."""
+        return self._ocr is not None
+
+    def take(self, pdf: Any, number: int) -> None:
+        """Read page `number`, counted from 0."""
+        import pypdfium2 as pdfium
+
         try:
             page = pdf[number]
-            lines, size, rules = page_lines(page)
+            found = page_lines(page)
+            lines = ruled_tables(found.rules, found.lines)
+            garbled = found.unknown > GARBLED and bool(lines)
+            if garbled or (not lines and _draws(page)):
+                lines = self._scanned(page, found.size, number) or lines
             page.close()
-            lines = ruled_tables(rules, lines)
         except pdfium.PdfiumError:
-            broken.append(number + 1)
-            lines, size = [], (0.0, 0.0)
-        pages.append(lines)
-        sizes.append(size)
-    return pages, sizes, broken
+            self.broken.append(number + 1)
+            lines, found = [], PageText([], (0.0, 0.0), Rules())
+            garbled = False
+        if garbled and number + 1 not in self.by_ocr:
+            self.unreadable.append(number + 1)
+        if found.hidden:
+            self.hidden += found.hidden
+            self.hidden_pages.append(number + 1)
+        self.lines.append(lines)
+        self.sizes.append(found.size)
+
+    def _scanned(self, page: Any, size: Size, number: int) -> list[Line]:
+        """Return the lines that OCR reads on a page; empty without OCR."""
+        if not self._looked:
+            self._ocr, self._looked = Reader.find(), True
+        if self._ocr is None:
+            return []
+        beat(3 * SECONDS)
+        scale = DPI / 72
+        lines = self._ocr.lines(picture_of(page, scale, grey=True), scale=scale_of(size, scale), height=size[1])
+        if lines:
+            self.by_ocr.append(number + 1)
+        return lines
+
+    def told(self) -> dict[str, Any]:
+        """Return what the metadata tells: pages without text, broken, unreadable, read by OCR; text no reader sees."""
+        empty = [i + 1 for i, lines in enumerate(self.lines) if not lines]
+        named = {
+            "pages_without_text": empty,
+            "pages_broken": self.broken,
+            "pages_unreadable": self.unreadable,
+            "pages_by_ocr": self.by_ocr,
+            "hidden_pages": self.hidden_pages,
+        }
+        told: dict[str, Any] = {key: ", ".join(map(str, pages)) for key, pages in named.items() if pages}
+        if self.hidden:
+            told["hidden_text"] = self.hidden.total()
+            told["hidden_kinds"] = ", ".join(f"{kind} {count}" for kind, count in self.hidden.most_common())
+        return told
+
+
+def _draws(page: Any) -> bool:
+    """Tell whether anything is drawn on a page."""
+    import pypdfium2.raw as raw
+
+    return bool(raw.FPDFPage_CountObjects(page.raw))
 
 
 def _title(claimed: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ingest.parsers.pdf_lines import PDFIUM, page_characters
+from ingest.parsers.pdf_chars import PDFIUM, page_characters
 from ingest.parsers.pdf_picture import opened_page
 
 Box = tuple[float, float, float, float]
@@ -64,11 +64,11 @@ def mark(source: Path | str | bytes, page: int, quote: str) -> Marked:
     with PDFIUM:
         pdf, one = opened_page(source, page)
         try:
-            text, boxes, (width, height) = page_characters(one)
+            read = page_characters(one)
         finally:
             one.close()
             pdf.close()
-    held = _kept(text, boxes)
+    held = _kept(read.text, read.boxes)
     spans: list[tuple[int, int]] = []
     share = total = 0.0
     for line in quote.split("\n"):
@@ -77,8 +77,8 @@ def mark(source: Path | str | bytes, page: int, quote: str) -> Marked:
         spans += got
         share += part * size
         total += size
-    lines = [box for a, b in _united(spans) for box in _lines(held.boxes[a:b], height)]
-    return Marked(tuple(dict.fromkeys(lines)), share / total if total else 0.0, width, height)
+    lines = [box for a, b in _united(spans) for box in _lines(held.boxes[a:b], read.height)]
+    return Marked(tuple(dict.fromkeys(lines)), share / total if total else 0.0, read.width, read.height)
 
 
 def _plain(text: str) -> str:
@@ -156,7 +156,7 @@ def _row(page: _Page, line: str) -> tuple[list[tuple[int, int]], float]:
     """Return the spans of a table row's label and values on the line where most of them stand."""
     parts = _ROW.split(line)
     labels = [_plain(part) for part in parts if ": " not in part and not part.rstrip().endswith(":")]
-    values = [_plain(part.rsplit(": ", 1)[-1]) for part in parts[1:]]
+    values = [_plain(part.rsplit(": ", 1)[-1]) for k, part in enumerate(parts) if k > 1 or ": " in part]
     tail = _plain(parts[-1] if len(parts) == 1 else parts[1]).strip()
     best: tuple[list[tuple[int, int]], float] = ([], 0.0)
     names = [tail, *(_plain(piece) for part in parts[:2] for piece in part.split(" – ")[-1:]), *labels]

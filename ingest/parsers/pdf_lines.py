@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest.clean import clean_line, close_han_gaps
+from ingest.parsers.pdf_chars import Boxes, read_characters
+from ingest.parsers.pdf_hidden import KINDS
 from ingest.parsers.pdf_rules import Rules, page_rules
 
-PDFIUM = Lock()  # PDFium serves one thread at a time
 GAP = 0.72  # of the line height: a wider gap between two characters starts a new piece
 NUMBER_GAP = 0.3  # of the line height: the same between two numbers, in which no blank that wide stands
 SPACE = 0.12  # of the line height: two runs closer than this belong to one word
@@ -30,7 +31,6 @@ _NUMBER_BEGINS = np.isin(np.arange(256), [ord(char) for char in "0123456789($-"]
 _MIN_RUN = 2.5  # mean characters a run on a page set upright; below it the page is taken in PDFium's own order
 
 Upright = tuple[float, float, float]  # an upright line: x, and where it begins and ends
-Boxes = npt.NDArray[np.float32]  # (n, 4): left, top, right, bottom
 
 
 @dataclass(slots=True)
@@ -84,82 +84,35 @@ class _Run:
     last: int
 
 
-def page_characters(page: Any) -> tuple[str, Boxes, tuple[float, float]]:
-    """Return the text of a page, a box (left, top, right, bottom) for each character, and the page's size."""
+@dataclass(slots=True)
+class PageText:
+    """What is read off a page: lines from top to bottom, size in points, what rules it.
+
+    `hidden` counts the characters left out by kind; `unknown` is the share of those that stand for no known letter.
+    """
+
+    lines: list[Line]
+    size: tuple[float, float]
+    rules: Rules
+    hidden: Counter[str] = field(default_factory=Counter)
+    unknown: float = 0.0
+
+
+def page_lines(page: Any) -> PageText:
+    """Read a pypdfium2 page."""
     import pypdfium2.raw as raw
 
     textpage = page.get_textpage()
     try:
-        count, size, rotation = textpage.count_chars(), page.get_size(), page.get_rotation()
-        if count <= 0:
-            return "", np.zeros((0, 4), np.float32), size
-        text, _ = _characters(textpage, count)
-        boxes = _boxes(textpage.raw, count, raw)
-        return text, _upright(boxes, rotation, *size) if rotation else boxes, size
-    finally:
-        textpage.close()
-
-
-def page_lines(page: Any) -> tuple[list[Line], tuple[float, float], Rules]:
-    """Return the lines of a pypdfium2 page from top to bottom, the width and height of the page, and what rules it."""
-    import pypdfium2.raw as raw
-
-    textpage = page.get_textpage()
-    try:
-        count = textpage.count_chars()
-        rotation = page.get_rotation()
-        width, height = page.get_size()
-        if count <= 0:
-            return [], (width, height), Rules()
-        text, codes = _characters(textpage, count)
-        boxes = _boxes(textpage.raw, count, raw)
-        if rotation:
-            boxes = _upright(boxes, rotation, width, height)
-        rules = page_rules(page, raw)
-        runs = _runs(text, codes, boxes, rules.down)
+        read = read_characters(page, textpage)
+        size, rules = (read.width, read.height), page_rules(page, raw)
+        hidden = Counter(KINDS[kind] for kind in read.hidden[read.hidden > 0].tolist())
+        runs = _runs(read.text, read.codes, read.boxes, rules.down)
         if runs and sum(len(run.text) for run in runs) < _MIN_RUN * len(runs) and len(runs) > 20:
-            return _plain_lines(text, width, height), (width, height), Rules()
-        return _lines(runs, textpage.raw, raw, rules.down), (width, height), rules
+            return PageText(_plain_lines(read.text, *size), size, Rules(), hidden, read.unknown)
+        return PageText(_lines(runs, textpage.raw, raw, rules.down), size, rules, hidden, read.unknown)
     finally:
         textpage.close()
-
-
-def _characters(textpage: Any, count: int) -> tuple[str, npt.NDArray[np.uint32]]:
-    """Return the text, one code point a PDFium character, also where PDFium's own text leaves some out."""
-    import pypdfium2.raw as raw
-
-    text = textpage.get_text_range()
-    if len(text) != count:
-        text = "".join(chr(code) if 0 < code < 0x110000 else " " for code in _codes(textpage.raw, count, raw))
-    text = text.encode("utf-32-le", "surrogatepass").decode("utf-32-le", "replace")
-    if len(text) != count:
-        text = text[:count].ljust(count)
-    return text, np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-
-
-def _codes(textpage: Any, count: int, raw: Any) -> list[int]:
-    return [raw.FPDFText_GetUnicode(textpage, i) for i in range(count)]
-
-
-def _boxes(textpage: Any, count: int, raw: Any) -> Boxes:
-    """Return the font boxes of the characters, (count, 4): left, top, right, bottom."""
-    boxes = (raw.FS_RECTF * count)()
-    get, at = raw.FPDFText_GetLooseCharBox, ctypes.byref
-    for i, box in enumerate(boxes):
-        get(textpage, i, at(box))
-    return np.frombuffer(boxes, dtype=np.float32).reshape(count, 4)
-
-
-def _upright(boxes: Boxes, rotation: int, width: float, height: float) -> Boxes:
-    """Turn boxes of a rotated page; `width` and `height` are those of the page as shown."""
-    left, top, right, bottom = boxes.T
-    if rotation == 90:
-        turned = (bottom, height - left, top, height - right)
-    elif rotation == 180:
-        turned = (width - right, height - bottom, width - left, height - top)
-    else:
-        turned = (width - top, right, width - bottom, left)
-    return np.stack(turned, axis=1).astype(np.float32)
 
 
 def _runs(text: str, codes: npt.NDArray[np.uint32], boxes: Boxes, down: Sequence[Upright]) -> list[_Run]:

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ingest.parsers.pdf_lines import PDFIUM
+from ingest.parsers.pdf_chars import PDFIUM
 from rag.errors import DocumentError
 
 MAX_PIXELS = 40_000_000  # of one picture: a poster-sized page is drawn smaller
@@ -59,10 +59,14 @@ def opened_page(source: Path | str | bytes, page: int) -> tuple[Any, Any]:
     raise DocumentError(f"{name} has no page {page}; its pages are 1 to {count}.")
 
 
+def scale_of(size: tuple[float, float], scale: float) -> float:
+    """Return the scale a page of this size in points is drawn at when `scale` is asked for."""
+    return float(min(scale, (MAX_PIXELS / max(1.0, size[0] * size[1])) ** 0.5))
+
+
 def picture_of(page: Any, scale: float, *, grey: bool = False) -> bytes:
     """Return an open page as PNG, in colour or shades of grey."""
-    width, height = page.get_size()
-    scale = min(scale, (MAX_PIXELS / max(1.0, width * height)) ** 0.5)
+    scale = scale_of(page.get_size(), scale)
     bitmap = page.render(scale=scale, grayscale=grey, rev_byteorder=True, prefer_bgrx=False)
     try:
         pixels = bitmap.to_numpy()
