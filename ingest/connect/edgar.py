@@ -73,6 +73,18 @@ def fetch_edgar(query: FilingQuery, out: Path, *, access: Access, progress: Prog
         return save(edgar.fetch(query, saved_in(out)), out, progress=progress)
 
 
+def years_of(text: str) -> tuple[int, int]:
+    """Return the first and last of "2021-2023", or twice the one of "2022".
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    found = re.fullmatch(r"\s*(\d{4})(?:\s*[-–:]\s*(\d{4}))?\s*", text)
+    if found is None:
+        raise SettingsError(f"years are given as 2022 or 2021-2023, got {text!r}.")
+    return int(found[1]), int(found[2] or found[1])
+
+
 class Edgar:
     """EDGAR as a connector. Close it when done (`with` does).
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ingest.connect.edgar import Edgar, FilingQuery, fetch_edgar
+from ingest.connect.edgar import Edgar, FilingQuery, fetch_edgar, years_of
 from ingest.connect.submissions import fiscal_year
 from ingest.parsers import parse
 from ingest.sidecar import load_side
@@ -234,3 +234,11 @@ def test_the_fiscal_year_is_said_only_where_the_calendar_tells(
     period: str, year_end: str, form: str, year: int | None
 ) -> None:
     assert fiscal_year(period, year_end, form) == year
+
+
+def test_years_as_they_are_typed() -> None:
+    assert years_of("2021-2023") == (2021, 2023)
+    assert years_of(" 2022 ") == (2022, 2022)
+    for text in ("", "22", "2021-", "2021-2022-2023", "all"):
+        with pytest.raises(SettingsError, match="2021-2023"):
+            years_of(text)
