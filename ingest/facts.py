@@ -23,6 +23,7 @@ from rag.language import has_han
 
 REPORTS: Final = PERIODIC | {"earnings release", "annual report summary"}
 """Kinds whose year is a fiscal one, which the day of publication does not tell."""
+_SEC: Final = frozenset({"10-K", "10-Q", "8-K", "20-F", "40-F", "6-K"})
 HEAD: Final = 3_000
 """Characters of the beginning that are read for kind, issuer and date."""
 _FILE_YEAR: Final = re.compile(r"(?<![\dA-Za-z])(?<!\d-)(?:FY|fy)?((?:19|20)\d{2})(?!\d)(?!-\d)")
@@ -129,24 +130,37 @@ def stem(source: str) -> str:
     return PurePosixPath(source.split("#", 1)[0]).name.removesuffix(".gz").rsplit(".", 1)[0]
 
 
-def title_of(title: str, facts: Mapping[str, Any]) -> str:
-    """Return a title that names the report where the one found is only the head of a form or the company's name."""
-    company, kind, year = facts.get("organisation"), facts.get("document_type"), facts.get("year")
+def title_of(title: str, facts: Mapping[str, Any], text: str = "") -> str:
+    """Return a title that names the document where the one found is the head of a form or the company's name alone.
+
+    Args:
+        title: as the file or its first heading gives it.
+        facts: what is known of the document.
+        text: of the document; its beginning names the product of insurance terms.
+    """
+    company, kind, year = str(facts.get("organisation") or ""), str(facts.get("document_type") or ""), facts.get("year")
+    code = _CFR.search(text[:HEAD]) if kind == "regulation" and title.startswith("CFR-") else None
+    if code:
+        return f"{code[2]} CFR Part {code[1]}"
     bare = re.fullmatch(
         r"UNITED STATES(?: SECURITIES AND EXCHANGE COMMISSION)?|FORM \S{3,6}|FOR IMMEDIATE RELEASE", title, re.I
     )
-    if not company or not kind or not (bare or title == company):
+    strange = kind in _SEC and kind not in title.upper() and company.split(" ")[0].casefold() not in title.casefold()
+    if not company or not kind or not (bare or strange or title == company):
         return title
+    if kind == "insurance terms":
+        return _product(title, text[:HEAD].split("\n")[:14]) or title
     period = str(facts.get("fiscal_period") or "")
-    when = " ".join(filter(None, ("" if period == "FY" else period, str(year or facts.get("period_end") or ""))))
-    if has_han(str(company)):
+    if has_han(company):
         words = {"annual report": "年年度报告", "half-year report": "年半年度报告", "quarterly report": "年季度报告"}
-        return (
-            f"{company} {period if kind == 'quarterly report' else ''}{year}{words[str(kind)]}"
-            if kind in words and year
-            else title
-        )
+        quarter = period if kind == "quarterly report" else ""
+        return f"{company} {quarter}{year}{words[kind]}" if kind in words and year else title
+    when = " ".join(filter(None, ("" if period == "FY" else period, str(year or facts.get("period_end") or ""))))
     return f"{company} {kind}{'/A' if facts.get('amendment') else ''} {when}".strip()
+
+
+def _product(title: str, lines: list[str]) -> str | None:
+    return next((line for line in (title, *lines) if _PRODUCT.search(line)), None)
 
 
 def _general(head: str, title: str, source: str) -> Facts:
@@ -164,9 +178,7 @@ def _general(head: str, title: str, source: str) -> Facts:
         return facts | ({"published": when, "year": int(when[:4])} if when else {})
     kind = _kind(head, title, source)
     facts = {"document_type": kind} if kind else {}
-    product = (
-        next((line for line in (title, *lines) if _PRODUCT.search(line)), None) if kind == "insurance terms" else None
-    )
+    product = _product(title, lines) if kind == "insurance terms" else None
     facts |= {"subject": product} if product else {}
     issuer = _issuer(kind, title, lines)
     facts |= {"organisation": issuer} if issuer else {}

@@ -149,7 +149,7 @@ def compose(
     document = Document.of(
         text,
         source,
-        title=title_of(title, fields)[:200],
+        title=title_of(title, fields, text)[:200],
         language=language,
         page_starts=tuple(min(start, len(text)) for start in out.page_starts),
         tables=tuple(out.tables),

@@ -140,6 +140,7 @@ def test_the_cover_of_an_annual_report() -> None:
     assert "amendment" not in facts
     assert title_of("UNITED STATES", facts) == "ATLAS INSTRUMENTS, INC. 10-K 2023"
     assert title_of("Annual report of Atlas", facts) == "Annual report of Atlas"
+    assert title_of("CORP FY23 vF", facts) == "ATLAS INSTRUMENTS, INC. 10-K 2023"
 
 
 @pytest.mark.parametrize(
@@ -338,3 +339,22 @@ def test_the_samples_are_notes_about_reports_and_guidelines_and_no_such_things_t
     }
     dated = {name: facts["published"] for name, facts in told.items() if "published" in facts}
     assert dated == {"hypertension-2003.md": "2003-05", "hypertension-2017.pdf": "2017-11"}
+
+
+def test_titles_that_name_the_company_alone() -> None:
+    terms = (
+        "安心人壽保險股份有限公司\n（以下簡稱「本公司」）\n安心人壽長青終身保險\n第一條 保險契約的構成\n本保險單條款。"
+    )
+    facts = found(terms, language="zh")
+    assert (facts["document_type"], facts["organisation"]) == ("insurance terms", "安心人壽保險股份有限公司")
+    assert title_of("安心人壽保險股份有限公司", facts, terms) == "安心人壽長青終身保險"
+    other = found(terms.replace("長青", "新福"), language="zh")
+    assert facts["series"] != other["series"]
+    report = "公司代码：600001\n海川科技股份有限公司\n2021年年度报告\n正文"
+    told = found(report, title="海川科技股份有限公司", language="zh")
+    assert title_of("海川科技股份有限公司", told, report) == "海川科技股份有限公司 2021年年度报告"
+    code = "Pt. 208 12 CFR Ch. II (1–1–22 Edition)\nMembership"
+    facts = found(code, title="CFR-2022-title12-vol2")
+    assert (facts["published"], title_of("CFR-2022-title12-vol2", facts, code)) == ("2022-01-01", "12 CFR Part 208")
+    assert facts["series"] != found(code.replace("208", "211"), title="CFR-2022-title12-vol2")["series"]
+    assert facts["series"] == found(code.replace("–22", "–23"), title="CFR-2023-title12-vol3")["series"]
