@@ -26,7 +26,7 @@ MOST_BYTES: Final = 1_000_000
 MOST_CHARACTERS: Final = 4_000
 """Of one value."""
 _OWN: Final = ("format",)  # what the parser alone knows
-_DERIVED: Final = ("series", "version_date")
+_DERIVED: Final = ("series", "version_date", "version_number")
 
 
 def side_of(path: Path) -> Path:
