@@ -51,35 +51,41 @@ def ingest(
         StoreError: the index refused a write; what was committed before stays.
         ConsiliumError: no process for reading could be started.
     """
-    return _Run(index, options or IngestOptions()).all(paths, progress)
+    return Run(index, options or IngestOptions()).all(paths, progress)
 
 
-class _Run:
-    """One ingest."""
+class Run:
+    """One ingest: `all` of some paths, or `bring` some files and let go what is no longer there."""
 
     def __init__(self, index: Index, options: IngestOptions) -> None:
         self.index, self.options = index, options
         self.report = Report()
         self.pages = 0
-        self.files: list[Found] = []
-        self.present: set[str] = set()
+        self.files: Sequence[Found] = ()
+        self.present: set[str] = set()  # sources of all files that are there
         self.closed: list[Path] = []  # folders that cannot be listed
         self._documents = self._chunks = 0  # since the last commit
 
     def all(self, paths: Sequence[str | Path], progress: Progress | None) -> Report:
-        self.files = list(self._found(paths))
-        self.present = {file.source for file in self.files}
-        sizes = [size_of(file) for file in self.files]
+        """Bring in all files of some paths."""
+        files = list(self._found(paths))
+        self.present = {file.source for file in files}
+        folders = [path for path in paths if Path(path).is_dir()] if self.options.prune else ()
+        return self.bring(files, folders, progress)
+
+    def bring(self, files: Sequence[Found], prune: Sequence[str | Path], progress: Progress | None) -> Report:
+        """Bring in some files; then delete what came from the paths `prune` and is not in `present` any more."""
+        self.files = files
+        sizes = [size_of(file) for file in files]
         clock = Clock(sizes)
         with Turns(self.options, self._is_unchanged) as turns:
-            for done, turn in enumerate(turns.of(self.files, sizes)):
+            for done, turn in enumerate(turns.of(files, sizes)):
                 self._tell(done, turn.file.source, clock, progress)
                 self._file(turn)
                 clock.done(turn.size)
-        if self.options.prune:
-            self._prune(paths)
+        self._prune(prune)
         self.index.commit()
-        self._tell(len(self.files), "", clock, progress)
+        self._tell(len(files), "", clock, progress)
         self.report.seconds = clock.seconds
         self.report.pages_per_second = self.pages / self.report.seconds if self.report.seconds else 0.0
         return self.report
@@ -204,12 +210,11 @@ class _Run:
         self.index.add(*self._cut(first), fingerprint=fingerprint)
 
     def _prune(self, paths: Sequence[str | Path]) -> None:
-        """Delete what came from a file that has gone from one of the folders; of folders that are closed, nothing."""
+        """Delete what came from a file that has gone from one of the paths; of folders that are closed, nothing."""
         kept = tuple(f"{source_of(folder, self.options.base)}/" for folder in self.closed)
         for path in map(Path, paths):
-            if not path.is_dir():
-                continue
-            for source in self.index.sources(f"{source_of(path.resolve(), self.options.base)}/"):
+            own = source_of(path.resolve(), self.options.base)
+            for source in self.index.sources(f"{own}/") if path.is_dir() else self._held(own):
                 there = source in self.present or source.split("#", 1)[0] in self.present
                 if not there and not source.startswith(kept):
                     self.index.delete_source(source)
