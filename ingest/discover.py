@@ -1,20 +1,23 @@
 """Paths to files, and files to formats: what there is to ingest, before anything is parsed.
 
-Hidden files and folders are skipped, links are followed once, order is that of the names. A format is decided by the
-first bytes; the name decides only between formats that look alike (text, Markdown, CSV).
+Hidden files and folders and side files are skipped, links are followed once, order is that of the names. A format is
+decided by the first bytes; the name decides only between formats that look alike (text, Markdown, CSV).
 """
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from ingest.parsers.encoding import utf16_of
+from ingest.sidecar import is_side
 from rag.errors import DocumentError
 
-Format = Literal["pdf", "html", "markdown", "text", "docx", "xlsx", "pptx", "csv", "jsonl"]
+Format = Literal["pdf", "html", "markdown", "text", "docx", "xlsx", "pptx", "epub", "eml", "xml", "csv", "jsonl"]
 
 HEAD = 65_536  # bytes looked at
 SUFFIXES: dict[str, Format] = {
@@ -30,6 +33,8 @@ SUFFIXES: dict[str, Format] = {
     ".log": "text",
     ".docx": "docx",
     ".pptx": "pptx",
+    ".epub": "epub",
+    ".eml": "eml",
     ".xlsx": "xlsx",
     ".xlsm": "xlsx",
     ".csv": "csv",
@@ -37,7 +42,11 @@ SUFFIXES: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-_ALLOWED = "PDF, HTML, Markdown, text, DOCX, PPTX, XLSX, CSV and JSONL (text formats also as .gz)"
+_ALLOWED = (
+    "PDF, HTML, Markdown, text, DOCX, PPTX, XLSX, EPUB, EML, CSV, JSONL and articles as JATS or PubMed XML "
+    "(text formats also as .gz)"
+)
+_ARTICLE = re.compile(rb"<(?:pmc-articleset|article|PubmedArticleSet|PubmedArticle)[\s>]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,7 @@ def _walk(folder: Path, above: set[Path], closed: list[Path]) -> Iterator[Path]:
         closed.append(folder)
         return
     for entry in entries:
-        if entry.name.startswith(".") or entry.name.startswith("~$"):
+        if entry.name.startswith((".", "~$")) or is_side(entry.name):
             continue
         if entry.is_dir():
             real = entry.resolve()
@@ -114,26 +123,39 @@ def format_of(head: bytes, source: str) -> Format:
     if head.startswith(b"PK\x03\x04"):
         return _zip_format(head, source, suffix)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
+        if suffix == ".msg":
+            raise DocumentError(f"{source}: Outlook's own format is not read. Save the mail as .eml.")
         raise DocumentError(
             f"{source}: an old or password-protected Office file. Save it as .docx or .xlsx without a password."
         )
-    if suffix in (".pdf", ".docx", ".pptx", ".xlsx", ".xlsm"):
+    if suffix in (".pdf", ".docx", ".pptx", ".xlsx", ".xlsm", ".epub"):
         raise DocumentError(f"{source}: named {suffix} but its content is not; the file is broken or misnamed.")
+    wide = utf16_of(head)
+    if wide or head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = head[: len(head) - len(head) % 2].decode(wide or "utf-16", "replace").encode()
     if _looks_binary(head):
         raise DocumentError(f"{source}: holds binary data, not text. Readable are {_ALLOWED}.")
+    return _text_format(head, source, suffix)
+
+
+def _text_format(head: bytes, source: str, suffix: str) -> Format:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:256].lower()
     if start.startswith((b"<!doctype html", b"<html")) or (
         start.startswith(b"<?xml") and b"<html" in head[:2048].lower()
     ):
         return "html"
+    if suffix in (".xml", ".nxml") and _ARTICLE.search(head[:8192]):
+        return "xml"
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
-    if suffix in (".json", ".xml", ".rtf", ".svg"):
+    if suffix in (".json", ".xml", ".nxml", ".rtf", ".odt", ".svg"):
         raise DocumentError(f"{source}: files named {suffix} are not read. Readable are {_ALLOWED}.")
     return "text"
 
 
 def _zip_format(head: bytes, source: str, suffix: str) -> Format:
+    if b"application/epub+zip" in head[:200] or suffix == ".epub":
+        return "epub"
     if b"word/" in head or suffix == ".docx":
         return "docx"
     if b"ppt/" in head or suffix == ".pptx":
@@ -144,8 +166,6 @@ def _zip_format(head: bytes, source: str, suffix: str) -> Format:
 
 
 def _looks_binary(head: bytes) -> bool:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 has a byte order mark
-        return False
     sample = head[:8192]
     odd = sum(byte < 9 or (13 < byte < 32 and byte != 27) for byte in sample)
     return odd > 0.02 * len(sample) + 1 or sample.count(0) > 0.3 * len(sample)

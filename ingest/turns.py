@@ -19,6 +19,7 @@ from ingest.options import IngestOptions
 from ingest.parsers import read
 from ingest.parsers.blocks import Broken, Parsed
 from ingest.reader import Limits
+from ingest.sidecar import side_print
 from ingest.workers import Readers, usual_workers
 from rag.errors import DocumentError
 from rag.schema import content_id
@@ -95,7 +96,8 @@ class Turns:
             )
         with file.path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return content_id(digest, self._options.identity)
+        beside = side_print(file.path)
+        return content_id(digest, self._options.identity, *([beside] if beside else []))
 
 
 def size_of(file: Found) -> int:
