@@ -8,30 +8,54 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from rag.errors import DocumentError
 
 if TYPE_CHECKING:
-    from ingest.parsers.blocks import Parsed
+    from ingest.parsers.blocks import Broken, Parsed
     from rag.schema import Document
 
 VERSION = "2"  # raised when the same bytes give another document: what is stored is then read anew
 
+_PARSERS = {  # format: module, function, whether it is plain text
+    "pdf": ("ingest.parsers.pdf", "parse_pdf", False),
+    "docx": ("ingest.parsers.word", "parse_docx", False),
+    "xlsx": ("ingest.parsers.sheets", "parse_xlsx", False),
+    "pptx": ("ingest.parsers.slides", "parse_pptx", False),
+    "epub": ("ingest.parsers.epub", "parse_epub", False),
+    "eml": ("ingest.parsers.mail", "parse_mail", True),
+    "html": ("ingest.parsers.html", "parse_html", True),
+    "xml": ("ingest.parsers.jats", "parse_articles", True),
+    "markdown": ("ingest.parsers.text", "parse_markdown", True),
+    "csv": ("ingest.parsers.text", "parse_csv", True),
+    "jsonl": ("ingest.parsers.text", "parse_jsonl", True),
+    "text": ("ingest.parsers.text", "parse_text", True),
+}
+
 
 def parse(path_or_bytes: Path | str | bytes, source: str = "") -> list[Document]:
-    """Read a file and return its documents, one but for JSONL and very large text files.
+    """Read a file and return its documents, one but for JSONL, mails and very large text files.
 
     Raises:
-        DocumentError: empty, broken, encrypted, of another format, or without text; says which and what to do.
+        DocumentError: empty, broken in whole or in part, encrypted, of no format that is read, or without text.
     """
-    return [parsed.document for parsed in read(path_or_bytes, source)]
+    from ingest.parsers.blocks import Broken
+
+    found: list[Document] = []
+    for item in read(path_or_bytes, source):
+        if isinstance(item, Broken):
+            raise DocumentError(f"{item.source.split('#', 1)[0]}: {item.reason}")
+        found.append(item.document)
+    return found
 
 
-def read(path_or_bytes: Path | str | bytes, source: str = "") -> Iterator[Parsed]:
+def read(path_or_bytes: Path | str | bytes, source: str = "") -> Iterator[Parsed | Broken]:
     """Yield the documents of a file with their headings; the formats of plain text are read as a stream.
 
+    A part that cannot be read, such as one line or one attachment, comes as `Broken` among them.
     Of a file on disk the metadata of its side file (`ingest.sidecar`) go along.
 
     Raises:
@@ -70,31 +94,11 @@ def _named(error: DocumentError, source: str) -> DocumentError:
     return error if str(error).startswith(source) else DocumentError(f"{source}: {error}")
 
 
-def _parser(kind: str) -> tuple[Callable[[IO[bytes], str], Iterator[Parsed]], bool]:
+def _parser(kind: str) -> tuple[Callable[[IO[bytes], str], Iterator[Parsed | Broken]], bool]:
     """Return the parser of a format, and whether it reads plain text (which may come packed by gzip)."""
-    if kind == "pdf":
-        from ingest.parsers.pdf import parse_pdf
-
-        return parse_pdf, False
-    if kind == "docx":
-        from ingest.parsers.word import parse_docx
-
-        return parse_docx, False
-    if kind == "xlsx":
-        from ingest.parsers.sheets import parse_xlsx
-
-        return parse_xlsx, False
-    if kind == "pptx":
-        from ingest.parsers.slides import parse_pptx
-
-        return parse_pptx, False
-    if kind == "html":
-        from ingest.parsers.html import parse_html
-
-        return parse_html, True
-    from ingest.parsers.text import parse_csv, parse_jsonl, parse_markdown, parse_text
-
-    return {"markdown": parse_markdown, "csv": parse_csv, "jsonl": parse_jsonl}.get(kind, parse_text), True
+    module, name, plain = _PARSERS[kind]
+    parser: Callable[[IO[bytes], str], Iterator[Parsed | Broken]] = getattr(import_module(module), name)
+    return parser, plain
 
 
 def _unpacked(stream: IO[bytes], source: str) -> IO[bytes]:

@@ -29,6 +29,8 @@ INLINE = re.compile(
 MAX_CELLS = 1_000_000  # of one table, spans written out; behind them a cell claims no more than itself
 MAX_DEPTH = 200  # nested elements; deeper ones are read as text
 _TAG = re.compile(r"<[^>]*>")
+_RAISED = re.compile(r"\s*[+−-]?[\d,]{1,4}\s*")
+_SUPERSCRIPT = str.maketrans("0123456789+-−,", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻,")
 
 _Row = list[tuple[Any, Look | None]]  # cells, and how text in them looks; None: hidden, but it holds its column
 
@@ -162,6 +164,8 @@ class Page:
 
     def _words(self, node: Any, look: Look) -> str:
         """Return the shown text of an element, however deep; elements that are not inline stand apart."""
+        if node.tag == "sup" and _RAISED.fullmatch(node.text()):
+            return str(node.text()).strip().translate(_SUPERSCRIPT)  # 10⁹ is not 109, nor a mark a digit
         parts: list[str] = []
         stack: list[tuple[Any, Look, str]] = [(node.child, look, "")]  # the next to read, and what to write at the end
         while stack:
@@ -177,8 +181,9 @@ class Page:
                 inner = self._enter(child, tag, look)
                 if inner is not None:
                     before, after = self._edges(child, tag)
-                    parts.append(before)
-                    stack.append((child.child, inner, after))
+                    raised = tag == "sup" and _RAISED.fullmatch(child.text())
+                    parts.append(self._words(child, inner) if raised else before)
+                    stack += [] if raised else [(child.child, inner, after)]
         return "".join(parts)
 
     def _edges(self, node: Any, tag: str) -> tuple[str, str]:

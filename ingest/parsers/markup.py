@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ingest.parsers.text import encoding_of
+from ingest.parsers.encoding import encoding_of
 from rag.errors import DocumentError
 
 MAX_NESTED = 3_000  # elements within elements
@@ -78,9 +78,14 @@ def encoding_of_page(data: bytes) -> str:
         return encoding_of(head)
     name = found.group(1).decode("ascii").lower()
     if name in ("gb2312", "gbk", "gb_2312-80", "x-gbk"):
-        return "gb18030"
+        name = "gb18030"
+    elif name == "big5":
+        name = "big5hkscs"
     try:
+        head[:65_536].decode(name)  # declared and true; a character cut at the end does not count
         return codecs.lookup(name).name
+    except UnicodeDecodeError as error:
+        return codecs.lookup(name).name if error.start > 65_000 else encoding_of(head)
     except LookupError:
         return encoding_of(head)
 

@@ -6,7 +6,6 @@ file one document a record, named "file.jsonl#ID", or by its line where a record
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
@@ -18,38 +17,20 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from ingest.clean import clean_line, join_wrapped
-from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
+from ingest.parsers.blocks import Block, Broken, Parsed, Prose, Title, compose
+from ingest.parsers.encoding import encoding_of
 from ingest.parsers.grid import Grid
 from ingest.parsers.hidden import Tally
+from ingest.pulse import beat
 from rag.errors import DocumentError
 
 PART_CHARS = 4_000_000  # of one document cut from a large text file: bounds memory
 PART_ROWS = 5_000  # of one document cut from a large CSV file
 TEXT_KEYS = ("text", "content", "contents", "body", "passage", "document")
+MAX_ABOVE = 8  # lines of a CSV file above its header row
 ID_KEYS = ("_id", "id", "doc_id", "docid")
-_HAN_PAIR = re.compile(rb"[\xb0-\xf7][\xa1-\xfe]|[\xa1-\xa9][\xa1-\xfe]|[\x81-\xfe][\x40-\x7e\x80-\xa0]")
-_COMMON_PAIR = re.compile(rb"[\xb0-\xd7][\xa1-\xfe]|[\xa1\xa3][\xa1-\xfe]")
 _BULLET = re.compile(r"^(?:[-*•·–—]|\(?\d{1,2}[.)]|[a-z][.)])\s")
 _CAPS_HEADING = re.compile(r"^[A-Z][A-Z0-9 ,&/()'-]{3,80}$")
-
-
-def encoding_of(head: bytes) -> str:
-    """Guess the encoding of a text: by its mark, else UTF-8, else GB18030 where it looks Chinese, else Windows-1252."""
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if head.startswith(mark):
-            return name
-    try:
-        codecs.getincrementaldecoder("utf-8")("strict").decode(head, final=False)
-        return "utf-8"
-    except UnicodeDecodeError:
-        pairs = _HAN_PAIR.findall(head)
-        high = sum(byte >= 0x80 for byte in head)
-        common = sum(_COMMON_PAIR.match(pair) is not None for pair in pairs)
-        return "gb18030" if pairs and common >= 0.7 * len(pairs) and 2 * common >= 0.7 * high else "cp1252"
 
 
 @contextmanager
@@ -72,9 +53,14 @@ def parse_text(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     """Read plain text: a blank line ends a paragraph; lines wrapped by hand are joined, others stay paragraphs."""
     with open_text(stream) as text:
         for number, lines in enumerate(_line_parts(text), start=1):
-            blocks = list(_text_blocks(lines))
+            blocks = list(_line_blocks(lines))
             if blocks or number == 1:
                 yield compose(blocks, _part_source(source, number), kind="text")
+
+
+def text_blocks(text: str) -> Iterator[Block]:
+    """Yield the blocks of a plain text."""
+    return _line_blocks([clean_line(line) for line in text.splitlines()])
 
 
 def _line_parts(lines: Iterable[str]) -> Iterator[list[str]]:
@@ -97,7 +83,7 @@ def _short_lines(lines: Iterable[str]) -> Iterator[str]:
             yield line[start : start + PART_CHARS]
 
 
-def _text_blocks(lines: Iterable[str]) -> Iterator[Block]:
+def _line_blocks(lines: Iterable[str]) -> Iterator[Block]:
     paragraph: list[str] = []
     for line in [*lines, ""]:
         if line and not (paragraph and _BULLET.match(line)):
@@ -161,15 +147,28 @@ def parse_csv(stream: IO[bytes], source: str) -> Iterator[Parsed]:
 
 
 def _csv_parts(rows: Iterator[list[str]], source: str) -> Iterator[Parsed]:
-    """Yield a document for each 5,000 rows; each is told the header row."""
+    """Yield a document for each 5,000 rows; each is told the header row, which is one.
+
+    Lines above it that fill a single cell ("Report of 2022", "单位：万元") are the title and the notice of the table.
+    """
     caption = re.sub(r"[_-]+", " ", PurePosixPath(source).stem.removesuffix(".csv"))
     first = list(islice(rows, PART_ROWS + 1))
-    part, number = first, 0
-    while part:
+    above = _above(first)
+    lines = [next((cell for cell in row if cell.strip()), "") for row in first[:above]]
+    header, part, number = first[above : above + 1], first[above + 1 :], 0
+    while part or not number:
         number += 1
-        grid = Grid(part if number == 1 else [*first[:1], *part], caption, header_rows=None if number == 1 else 1)
-        yield compose([grid], _part_source(source, number), kind="csv")
+        blocks: list[Block] = [Prose(line) for line in map(clean_line, lines) if line and number == 1]
+        grid = Grid([*header, *part], caption, notes=lines, header_rows=1)
+        yield compose([*blocks, grid], _part_source(source, number), kind="csv")
+        beat()
         part = list(islice(rows, PART_ROWS))
+
+
+def _above(rows: list[list[str]]) -> int:
+    """Return how many lines stand above the header row."""
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows[: MAX_ABOVE + 1]]
+    return next((i for i, count in enumerate(filled) if count > 1), 0)
 
 
 def _delimiter(sample: str, source: str) -> str:
@@ -180,20 +179,24 @@ def _delimiter(sample: str, source: str) -> str:
     return max(counts, key=lambda mark: (sum(n == counts[mark][0] and n > 0 for n in counts[mark]), sum(counts[mark])))
 
 
-def parse_jsonl(stream: IO[bytes], source: str) -> Iterator[Parsed]:
+def parse_jsonl(stream: IO[bytes], source: str) -> Iterator[Parsed | Broken]:
     """Read one JSON object a line; `text` (or `content`) and `title` are the document, other scalars its metadata.
 
-    A record without an id is named by its line, so is the second one of the same id. Records without text are passed.
-
-    Raises:
-        DocumentError: a line is not a JSON object; named by its number. The lines before it were read.
+    A record without an id is named by its line, so is the second one of the same id. Records without text are passed. A
+    line that is not a JSON object comes as `Broken`, the lines around it are read.
     """
     with open_text(stream) as lines:
         seen: set[str] = set()
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            record = _object(line, f"{source}: line {number}")
+            if number % 1000 == 0:
+                beat()
+            try:
+                record = _object(line, f"line {number}")
+            except DocumentError as error:
+                yield Broken(f"{source}#line {number}", str(error))
+                continue
             name = next((str(record[k]) for k in ID_KEYS if isinstance(record.get(k), (str, int))), str(number))
             parsed = _record(record, f"{source}#{name if name not in seen else f'{name}.{number}'}")
             seen.add(name)
