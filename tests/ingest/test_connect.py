@@ -8,12 +8,17 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ingest import connect
 from ingest.connect import Item, Missed, safe_name, save, saved_in
 from ingest.parsers import parse
 from ingest.parsers.blocks import Prose, compose
+from ingest.pipeline import IngestOptions, ingest
 from ingest.sidecar import beside, is_side, load_side, read_side, side_of, side_print
 from rag.errors import DocumentError, FetchError
 
@@ -126,6 +131,41 @@ def test_names_stay_in_their_folder(name: str, safe: str) -> None:
     assert safe_name(name) == safe
 
 
+@given(st.text(max_size=400))
+def test_every_name_is_one_of_a_file_in_the_folder(name: str) -> None:
+    try:
+        safe = safe_name(name)
+    except DocumentError:
+        return
+    assert Path(safe).name == safe
+    assert not safe.startswith(".")
+    assert 0 < len(safe.encode()) <= 200
+    assert safe_name(safe) == safe
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_fetch_killed_between_two_writes_leaves_nothing_half(
+    tmp_path: Path, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = connect._write, []
+
+    def dying(path: Path, content: bytes) -> None:
+        if len(calls) == written:
+            raise KeyboardInterrupt
+        calls.append(path)
+        real(path, content)
+
+    monkeypatch.setattr(connect, "_write", dying)
+    with pytest.raises(KeyboardInterrupt):
+        save([Item("a.htm", b"text", {"year": 2022})], tmp_path)
+    monkeypatch.undo()
+    assert saved_in(tmp_path)("a.htm") is None  # so it is fetched again
+    assert save([Item("a.htm", b"text", {"year": 2022})], tmp_path).written == ["a.htm"]
+    side = saved_in(tmp_path)("a.htm")
+    assert side is not None
+    assert side["year"] == 2022
+
+
 def test_long_names_are_cut_and_stay_apart(tmp_path: Path) -> None:
     first, second = safe_name("报" * 300 + "一.htm"), safe_name("报" * 300 + "二.htm")
     assert first != second
@@ -195,6 +235,32 @@ def test_reading_a_file_takes_its_side_file_along(tmp_path: Path) -> None:
     assert document.metadata["url"] == "https://x.example"
     assert "fetched" not in document.metadata
     assert load_side(tmp_path / "a.txt")["fetched"]
+
+
+def test_what_was_fetched_is_ingested_with_what_is_known_of_it(tmp_path: Path, index: Any) -> None:
+    folder = tmp_path / "fetched"
+    page = b"<html><head><title>x</title></head><body><p>Net sales rose by 3 % in all regions.</p></body></html>"
+    told = {"title": "Example Industries Inc 10-K 2022", "organisation": "Example Industries Inc", "year": 2022}
+    record = (Path(__file__).parent / "data" / "pubmed" / "efetch_pubmed.xml").read_bytes()
+    save([Item("a.htm", page, told), Item("PMID1.xml", record, {"retracted": True})], folder)
+    options = IngestOptions(base=folder, workers=0)
+    first = ingest([folder], index, options=options)
+    assert not first.failed
+    assert "a.htm" in index.sources()
+    assert not [source for source in index.sources() if "meta.json" in source]
+    document, chunks, _ = index.held["a.htm"]
+    assert (document.title, document.metadata["organisation"]) == (told["title"], told["organisation"])
+    assert all(document.text[chunk.start : chunk.end] == chunk.text for chunk in chunks)
+    assert index.held["PMID1.xml"][0].metadata["retracted"] is True
+    held = dict(index.held)
+    again = ingest([folder], index, options=options)
+    assert (again.documents, again.failed) == (0, [])
+    save([Item("a.htm", page, told)], folder)  # fetched once more, and the same
+    assert ingest([folder], index, options=options).documents == 0
+    assert index.held == held
+    save([Item("a.htm", page, {**told, "year": 2023})], folder)  # the same bytes, known better
+    assert ingest([folder], index, options=options).updated == 1
+    assert index.held["a.htm"][0].metadata["year"] == 2023
 
 
 def test_nothing_is_asked_of_the_network_by_importing() -> None:
