@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 from eval.overlap import without_markers
+from eval.quantities import quantities, same
 from rag.language import sentence_spans
-from rag.numbers import Quantity, find_quantities, find_scale, same_quantity
+from rag.numbers import Quantity, find_scale, same_quantity
 
 REL_TOL = 0.005
 """Half a percent: room for rounding to three digits."""
@@ -59,11 +59,11 @@ def numeric_accuracy(
     alone 0.72; the rule was chosen there.
 
     It is compared with scale and unit within `REL_TOL` (0.5 %; dates exactly): $1.5 billion = 1,500 million USD =
-    15亿美元, 1.5 million is wrong, and so is a bare 1.5. A unit or currency that the reference leaves open agrees with
-    any but a share. A figure that merely rounds to the reference (0.664 for 0.66) is beyond the tolerance. 12.5 % is
-    1,250 basis points, but neither 0.125 nor 12.5 percentage points. An unsigned figure may mean a negative reference
-    ("fell by 5 %") unless the text says that it rose; a printed minus sign must be right, and "fell by 5 %" is not
-    +5 % unless the question asks for a fall.
+    15亿美元, 1.5 million is wrong, and so is a bare 1.5; of a ratio, 2.5 is 2.5x. A unit or currency that the reference
+    leaves open agrees with any but a share. A figure that merely rounds to the reference (0.664 for 0.66) is beyond the
+    tolerance. 12.5 % is 1,250 basis points, but neither 0.125 nor 12.5 percentage points. An unsigned figure may mean a
+    negative reference ("fell by 5 %") unless the text says that it rose; a printed minus sign must be right, and "fell
+    by 5 %" is not +5 % unless the question asks for a fall.
 
     A reference that is a list of figures ("73,260 and 57,768"; "费用：5元；税金：2元") is judged by all of them: as
     many different figures of the answer, from its first one on, must be these, in any order. In other references with
@@ -82,19 +82,19 @@ def numeric_accuracy(
         return None
     traced = {int(figure["start"]): figure for figure in figures}
     text = prediction if traced else without_markers(prediction)
-    found = [_completed(_signed(text, quantity), traced.get(quantity.start)) for quantity in _quantities(text)]
+    found = [_completed(_signed(text, quantity), traced.get(quantity.start)) for quantity in quantities(text)]
     if not found:
         return 0.0
     falls = bool(_ASKS_FALL.search(question))
     turned = {quantity.start: 0 if quantity.value < 0 else _direction(text, quantity, falls) for quantity in found}
-    named = _quantities(question)
+    named = quantities(question)
     fresh = [[q for q in found if not _named(q, named, targets, turned)] or found for targets in wanted]
     return float(any(_right(text, ours, targets, turned) for ours, targets in zip(fresh, wanted, strict=True)))
 
 
 def is_figure(text: str) -> bool:
     """Tell whether a text is a figure, or a list of figures, and nothing else; a bare date or year is none."""
-    found = _quantities(without_markers(text).strip())
+    found = quantities(without_markers(text).strip())
     if not found or any(quantity.unit in _DATES for quantity in found):
         return False
     plain = without_markers(text).strip()
@@ -108,7 +108,7 @@ Forms = list[Quantity]  # the ways in which one figure of a reference may be sta
 
 def _targets(text: str, scale: str, question: str) -> list[Forms]:
     """Return the forms of each figure of a reference that an answer must give."""
-    found = [_signed(text, quantity) for quantity in _quantities(text)]
+    found = [_signed(text, quantity) for quantity in quantities(text)]
     if not found:
         return []
     amounts = [quantity for quantity in found if quantity.unit not in _DATES] or found
@@ -133,11 +133,6 @@ def _forms(quantity: Quantity, scale: str, question: str) -> Forms:
 def _is_list(text: str, found: Sequence[Quantity]) -> bool:
     gaps = ((left.end, right.start) for left, right in pairwise(found))
     return all(_BETWEEN.fullmatch(text, start, end) for start, end in gaps)
-
-
-@lru_cache(maxsize=256)
-def _quantities(text: str) -> tuple[Quantity, ...]:
-    return tuple(find_quantities(text))
 
 
 def _signed(text: str, quantity: Quantity) -> Quantity:
@@ -201,8 +196,10 @@ def _states(text: str, kin: Sequence[Quantity], target: Quantity, turned: Mappin
 
 
 def _kin(found: Sequence[Quantity], target: Quantity) -> list[Quantity]:
-    """Return the comparable figures; bare numbers may be money only where no figure of the answer has a currency."""
+    """Return the comparable figures; bare numbers are money or a ratio only where no figure of the answer says so."""
     kin = [ours for ours in found if _comparable(ours, target)]
+    if target.unit == "times":
+        return [ours for ours in kin if ours.unit] or kin
     return [ours for ours in kin if ours.currency] or kin if target.currency else kin
 
 
@@ -214,6 +211,8 @@ def _comparable(ours: Quantity, target: Quantity) -> bool:
         return ours.unit in _DATES
     if ours.unit in _SHARES or ours.unit in _DATES:
         return False
+    if target.unit == "times":
+        return ours.unit == "times" or (ours.unit is None and ours.currency is None and ours.scale == 1)
     if target.currency:
         return ours.currency is not None or ours.unit is None
     return target.unit is None or ours.unit is not None
@@ -229,13 +228,13 @@ def _equal(ours: Quantity, target: Quantity, turned: Mapping[int, int]) -> bool:
         ours = replace(ours, value=-ours.value)
     elif target.value > 0 and direction < 0:
         return False
-    if target.unit is None:
-        ours = replace(ours, unit=None)
+    if target.unit is None or (target.unit == "times" and ours.unit is None):
+        ours = replace(ours, unit=target.unit)
     elif "bp" in (ours.unit, target.unit) and "pp" not in (ours.unit, target.unit):
         ours, target = _in_percent(ours), _in_percent(target)
     if ours.value == target.value == Decimal(0):
         return ours.unit == target.unit
-    return same_quantity(ours, target, REL_TOL)
+    return same(ours, target, REL_TOL)
 
 
 def _in_percent(quantity: Quantity) -> Quantity:
