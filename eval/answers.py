@@ -107,7 +107,7 @@ def prediction_of(outcome: Outcome, judge: Judge | None = None) -> dict[str, Any
         "prediction": said,
         "abstained": answer.abstained,
         "reason": answer.reason,
-        "confidence": answer.confidence,
+        "confidence": None if answer.confidence is None else round(answer.confidence, 12),  # the same on every run
         "model": answer.model,
         "verifier": verdict.verifier,
         "judge": getattr(judge, "name", verdict.verifier),

@@ -34,8 +34,7 @@ def estimate(values: Sequence[float | None], *, seed: int = 0, resamples: int = 
     if not known.size:
         return {"value": None, "low": None, "high": None, "n": 0}
     means = _resampled(known[None, :], seed, resamples)[0]
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"value": float(known.mean()), "low": float(low), "high": float(high), "n": int(known.size)}
+    return {**_around(float(known.mean()), means), "n": int(known.size)}
 
 
 def estimates(
@@ -115,8 +114,16 @@ def statistic(
             found.append(float(value))
     if not found:
         return {"value": float(whole), "low": None, "high": None, "n": n}
-    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {"value": float(whole), "low": float(low), "high": float(high), "n": n}
+    return {**_around(float(whole), np.array(found)), "n": n}
+
+
+def _around(value: float, drawn: Floats) -> dict[str, float]:
+    """Return a value with its percentile interval, widened to take the value in.
+
+    Drawing again can push a figure to one side (a calibration error only up): its quantiles may then miss the value.
+    """
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {"value": value, "low": min(float(low), value), "high": max(float(high), value)}
 
 
 def _resampled(rows: Floats, seed: int, resamples: int) -> Floats:
