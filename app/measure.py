@@ -118,11 +118,12 @@ def draft_dataset(
 ) -> tuple[dict[str, Any], str]:
     """Draft questions from a collection for a person to correct; with a language model when one is named."""
     from eval.make_dataset import draft
-    from eval.stamp import write_lines
+    from eval.stamp import check_folder, write_lines
     from rag.assemble import generator_of, open_collection
 
     if out.exists():
         raise UserError(f"{out} exists already and may hold somebody's corrections. Name another file.")
+    check_folder(out.parent)
     settings = settings_of(llm=llm)
     tally: Counter[str] = Counter()
     with open_collection(settings, collection) as index, ProgressBar() as progress:

@@ -116,6 +116,9 @@ def _find(folder: Path, stem: str) -> Path:
     for name in (f"{stem}.jsonl", f"{stem}.jsonl.gz"):
         if (folder / name).is_file():
             return folder / name
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise DocumentError(f"{folder} {what}. Give a folder in BEIR layout.")
     raise DocumentError(f"{folder} has neither {stem}.jsonl nor {stem}.jsonl.gz. Give a folder in BEIR layout.")
 
 

@@ -212,7 +212,7 @@ def check_file(path: Path) -> None:
         DocumentError: it is missing, or a folder.
     """
     if path.is_dir():
-        raise DocumentError(f"{path} is a folder. Give a file of questions (.jsonl or .json, or either with .gz).")
+        raise DocumentError(f"{path} is a folder. Give a .jsonl or .json file, or either with .gz.")
     if not path.is_file():
         raise DocumentError(f"{path} does not exist. Give a .jsonl or .json file, or either with .gz.")
 

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, TypeVar
 
-from eval.stamp import RunOptions, write_json
+from eval.stamp import RunOptions, check_folder, write_json
 from rag.errors import DocumentError, LockedError, StoreError, UserError
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ def each(
         todo = [(name, item) for name, item in zip(ids, items, strict=True) if name not in kept]
         done = len(items) - len(todo)
         try:
-            with path.open("a", encoding="utf-8", errors="replace") as stream:
+            with path.open("a", encoding="utf-8") as stream:
                 for name, item in todo:
                     line = _line(name, item, work)
                     stream.write(line)
@@ -90,7 +91,8 @@ def failed(rows: Sequence[Mapping[str, Any]], counted: str) -> dict[str, Any]:
     notes = []
     if errors:
         meaning = "Nothing was measured." if len(errors) == len(rows) else counted
-        notes.append(f"{len(errors)} of {len(rows)} failed. {meaning} First: {errors[0]['id']}: {errors[0]['error']}")
+        first = shorten(str(errors[0]["error"]), 300, placeholder=" …")
+        notes.append(f"{len(errors)} of {len(rows)} failed. {meaning} First: {errors[0]['id']}: {first}")
     return {"errors": len(errors), "error_examples": errors[:20], "notes": notes}
 
 
@@ -105,10 +107,15 @@ def _line(name: str, item: T, work: Callable[[T], dict[str, Any]]) -> str:
     try:
         given = work(item)
         ours["seconds"] = round(time.perf_counter() - start, 6)
-        return json.dumps({**ours, **given, **ours}, ensure_ascii=False, allow_nan=False) + "\n"
+        return _whole(json.dumps({**ours, **given, **ours}, ensure_ascii=False, allow_nan=False))
     except Exception as error:  # one item of a batch: recorded, and the rest goes on
         ours |= {"error": f"{type(error).__name__}: {error}"[:2000], "seconds": round(time.perf_counter() - start, 6)}
-        return json.dumps(ours, ensure_ascii=False) + "\n"
+        return _whole(json.dumps(ours, ensure_ascii=False))
+
+
+def _whole(text: str) -> str:
+    """Return a line as it will stand on disk: half a surrogate pair, which no file can hold, as "?"."""
+    return text.encode("utf-8", "replace").decode() + "\n"
 
 
 @contextmanager
@@ -116,8 +123,8 @@ def _only_here(out: Path) -> Iterator[None]:
     """Hold the folder against other processes; the death of this one frees it."""
     import filelock
 
+    check_folder(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(out / ".run.lock", timeout=0)
         lock.acquire()
     except filelock.Timeout as error:

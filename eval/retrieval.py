@@ -16,7 +16,7 @@ from eval.leakage import guard, guard_notes, questions_of
 from eval.ranking import DEPTH, METRICS, check_metrics, definitions, recall_curve, scores_of
 from eval.report import write_report
 from eval.resume import each, failed
-from eval.stamp import RunOptions, percentiles, stamp, write_json, write_lines
+from eval.stamp import RunOptions, check_folder, percentiles, stamp, write_json, write_lines
 from rag.errors import UserError
 from rag.language import detect_language
 from rag.retrieve import Mode, Search
@@ -72,6 +72,7 @@ def evaluate(
     modes = _modes(search, options)
     data = load_retrieval(dataset_dir, split)
     memory = guard(questions_of(data.queries), options)
+    check_folder(out)
     start = time.perf_counter()
     with indexed(data, embedder, options) as collection:
         index_seconds = round(time.perf_counter() - start, 3)

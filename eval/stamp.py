@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from eval.bootstrap import RESAMPLES
+from rag.errors import StoreError, UserError
 
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, what is being done)."""
@@ -118,9 +120,28 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", "replace"))
 
 
+def check_folder(folder: Path) -> None:
+    """Make a folder that can be written to, before work is put into what shall stand there.
+
+    Raises:
+        UserError: it cannot be made, or not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot hold a run: {error}. Give a folder that can be written to.") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"{folder} cannot be written to. Give another folder, or change its permissions.")
+
+
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file whole or not at all.
+
+    Raises:
+        UserError: its folder cannot be made or written to.
+        StoreError: the disk refused.
+    """
+    check_folder(path.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("wb") as stream:
@@ -128,6 +149,8 @@ def write_bytes(path: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         draft.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error}. Make room, or give another place.") from error
     finally:
         draft.unlink(missing_ok=True)
 
@@ -138,5 +161,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write objects as JSON lines."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
+    """Write objects as JSON lines, gzipped where the name ends in .gz."""
+    text = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    data = text.encode("utf-8", "replace")
+    write_bytes(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)

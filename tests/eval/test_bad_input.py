@@ -158,7 +158,7 @@ def test_byte_order_mark_and_windows_line_ends_are_no_fault(tmp_path: Path) -> N
 
 
 def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
-    assert "is a folder. Give a file of questions" in told(tmp_path)
+    assert "is a folder. Give a .jsonl or .json file" in told(tmp_path)
     assert "does not exist" in told(tmp_path / "none.json")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.resume import each
+from eval.resume import each, failed
 from eval.stamp import RunOptions
 from rag.errors import DocumentError, LockedError, StoreError, UserError
 
@@ -167,7 +167,7 @@ def test_a_folder_has_one_run_at_a_time(tmp_path: Path) -> None:
 SLOW = """
 import sys, time
 from pathlib import Path
-from eval.resume import each
+from eval.resume import each, failed
 from eval.stamp import RunOptions
 
 def work(item):
@@ -257,3 +257,16 @@ def test_a_killed_run_gives_the_results_of_a_whole_one(tmp_path: Path) -> None:
     assert found[0]["metrics"] == found[1]["metrics"]
     assert found[0]["metrics"]["exact_match"]["value"] == pytest.approx(40 / 60)
     assert sum(row["seconds"] >= 0.05 for row in rows(killed)) >= kept
+
+
+def test_half_a_surrogate_pair_is_kept_as_it_stands_on_disk(tmp_path: Path) -> None:
+    kept = run(tmp_path, lambda _: {"text": "dose \ud83d mg 剂量"}, items=["a"])
+    assert kept["a"]["text"] == rows(tmp_path)[0]["text"] == "dose ? mg 剂量"
+
+
+def test_the_words_about_failures_are_one_short_line() -> None:
+    told = failed([{"id": "a", "error": "ValueError: " + "long\n" * 900}, {"id": "b", "error": None}], "They score 0.")
+    assert told["errors"] == 1
+    assert told["notes"][0].startswith("1 of 2 failed. They score 0. First: a: ValueError: long long")
+    assert len(told["notes"][0]) < 400
+    assert "\n" not in told["notes"][0]

@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 import subprocess
@@ -5,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from eval.stamp import RunOptions, git_version, percentiles, stamp, write_json
+from eval.lines import objects
+from eval.stamp import RunOptions, check_folder, git_version, percentiles, stamp, write_json, write_lines
+from rag.errors import StoreError, UserError
 
 
 def test_a_run_says_what_it_was() -> None:
@@ -48,9 +51,26 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StoreError, match=r"results.json cannot be written: disk full"):
         write_json(path, {"a": 2})
     assert json.loads(path.read_text()) == {"a": 1}
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(ValueError, match="JSON"):
         write_json(path, {"a": float("nan")})
+
+
+def test_lines_are_gzipped_where_the_name_says_so_and_read_back(tmp_path: Path) -> None:
+    rows = [{"id": "1", "question": "剂量？"}, {"id": "2", "question": "Which dose?"}]
+    write_lines(tmp_path / "plain.jsonl", rows)
+    write_lines(tmp_path / "packed.jsonl.gz", rows)
+    assert [row for _, row in objects(tmp_path / "packed.jsonl.gz")] == rows
+    assert gzip.decompress((tmp_path / "packed.jsonl.gz").read_bytes()) == (tmp_path / "plain.jsonl").read_bytes()
+
+
+def test_a_place_that_cannot_hold_a_file_is_the_users_to_change(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match="Give a folder that can be written to"):
+            write_json(folder / "results.json", {})
+        with pytest.raises(UserError, match="Give a folder that can be written to"):
+            check_folder(folder)
