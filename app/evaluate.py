@@ -35,7 +35,7 @@ def eval_retrieval(
     from app.measure import run_retrieval
 
     found = run_retrieval(dataset, split, out, mode=mode, metrics=metric, allow_seen=allow_seen)
-    show(found, as_json, metric_words(found, out))
+    conclude(found, as_json, out)
 
 
 @evaluate.command("answers")
@@ -53,7 +53,7 @@ def eval_answers(
     from app.measure import run_answers
 
     found = run_answers(dataset, out, collection, llm=llm, form=form, limit=limit, allow_seen=allow_seen)
-    show(found, as_json, metric_words(found, out))
+    conclude(found, as_json, out)
 
 
 @evaluate.command("factuality")
@@ -68,7 +68,7 @@ def eval_factuality(
     from app.measure import run_factuality
 
     found = run_factuality(dataset, out, verifier=verifier, limit=limit)
-    show(found, as_json, metric_words(found, out))
+    conclude(found, as_json, out)
 
 
 @evaluate.command("agreement")
@@ -153,6 +153,16 @@ def eval_make_dataset(
 
     found, words = draft_dataset(out, collection, count=count, seed=seed, llm=llm)
     show(found, as_json, words)
+
+
+def conclude(found: dict[str, Any], as_json: bool, out: Path) -> None:
+    """Show what a run found; a run in which every example failed measured nothing: exit code 1, the run is kept."""
+    from app.measure import tell
+
+    show(found, as_json, metric_words(found, out))
+    if found["errors"] == found["n"]:
+        tell([found["notes"][0]] if as_json else ["Nothing was measured."])
+        raise typer.Exit(1)
 
 
 def metric_words(found: dict[str, Any], out: Path) -> str:

@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from app.evaluate import conclude
 from eval.leakage import write_questions
+from eval.lines import objects
+from eval.resume import failed
 
 pytestmark = pytest.mark.model
 
@@ -140,3 +144,32 @@ def test_questions_are_drafted_from_a_collection_and_marked(run: Any, tmp_path: 
     assert all(row["drafted"] and not row["reviewed"] for row in rows)
     code, found, _ = run(*arguments)
     assert code == 1  # somebody may have corrected the file
+    packed = tmp_path / "drafts.jsonl.gz"
+    assert run("eval", "make-dataset", "-c", "drafts", "--out", str(packed), "--json")[0] == 0
+    assert {row["id"] for _, row in objects(packed)} >= {rows[0]["id"]}
+
+
+def test_places_that_cannot_be_written_are_no_bugs(run: Any, questions: str, tmp_path: Path) -> None:
+    first, file = str(tmp_path / "a"), tmp_path / "file"
+    file.write_text("")
+    assert run("eval", "answers", "--dataset", questions, "--out", first, "--json")[0] == 0
+    for arguments in (
+        ("answers", "--dataset", questions, "--out", str(file)),
+        ("compare", first, first, "--out", str(file)),
+        ("make-dataset", "--out", str(file / "drafts.jsonl")),
+    ):
+        code, found, _ = run("eval", *arguments, "--json")
+        assert code == 1, arguments
+        assert "can be written to" in found["error"]
+
+
+def test_a_run_in_which_all_failed_is_no_success(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    row = {"id": "a", "error": "RuntimeError: no model"}
+    found = {"metrics": {}, "n": 1, **failed([row], "They score 0.")}
+    with pytest.raises(typer.Exit) as stop:
+        conclude(found, True, tmp_path)
+    assert stop.value.exit_code == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["errors"] == 1
+    assert "Nothing was measured." in said.err
+    conclude({**found, "n": 2}, True, tmp_path)
