@@ -72,7 +72,7 @@ def render(results: Row, rows: Sequence[Row]) -> str:
     kind = str(results.get("kind", ""))
     metrics = _metrics(results)
     body = [_head(kind, results, rows), *_figures(kind, results, rows)]
-    main = ordering(kind, metrics, rows)
+    main = ordering(str(results.get("of") or kind), metrics, rows)
     listed = browser(rows, metrics, main)
     if listed:
         body.append(_section("examples", Text("Examples", "样例"), listed))

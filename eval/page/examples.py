@@ -45,7 +45,7 @@ def example_html(row: Row, anchor: str, main: str, varying: Container[str] = ())
 def _body(row: Row, anchor: str) -> str:
     if isinstance(row.get("a"), Mapping) and isinstance(row.get("b"), Mapping):
         main = "".join(_side(name, row[key], f"{anchor}{key}") for key, name in _SIDES)
-        return f'<div class="sides">{main}</div>{_references(row)}{_foot(row)}'
+        return f'<div class="sides">{main}</div>{_context(row["a"])}{_references(row)}{_foot(row)}'
     if "context" in row or "response" in row:
         return _judged(row)
     if "retrieved" in row:
@@ -68,7 +68,7 @@ def _side(name: str, row: Row, anchor: str) -> str:
         ]
         said = _answer(row, anchor) + _passages({**row, "passages": passages}, anchor)
     else:
-        said = _judged({**row, "context": ""})
+        said = _response(row)
     return f'<div class="side"><h3>{name}</h3>{_error(row)}{said}</div>'
 
 
@@ -160,7 +160,19 @@ def _passages(row: Row, anchor: str) -> str:
 
 
 def _judged(row: Row) -> str:
-    """A response under judgment: human marks and our claims over one text, beside the context."""
+    """A response under judgment, beside the context."""
+    left = f'<div class="side">{_error(row)}{_response(row)}</div>'
+    return f'<div class="sides">{left}<div class="side">{_context(row)}</div></div>'
+
+
+def _context(row: Row) -> str:
+    context = escape(str(row.get("context") or row.get("evidence") or ""))
+    held = f'<p class="text tall" tabindex="0">{context}</p>' if context else ""
+    return _block(Text("context it must follow", "所依据的材料"), held)
+
+
+def _response(row: Row) -> str:
+    """Human marks and our claims over one text, what both say of the whole, and the scores."""
     text = str(row.get("response") or row.get("claim") or "")
     layers: list[Layer] = [*human_layers(row.get("spans")), *claim_layers(row.get("claims"))]
     said = f'<p class="text">{overlay(text, layers, claim_notes(row.get("claims"), (), ""))}</p>'
@@ -172,13 +184,8 @@ def _judged(row: Row) -> str:
         (Text("the verifier says", "核对者判断"), both(named(row["predicted"])) if row.get("predicted") else ""),
         (Text("score that it is faithful", "忠实度得分"), number(row.get("score")) if "score" in row else ""),
     ]
-    left = _error(row) + _block(Text("response", "回答"), said, "answer")
-    left += definitions((name, html) for name, html in verdict if html) + _foot(row)
-    context = str(row.get("context") or row.get("evidence") or "")
-    right = _block(
-        Text("context it must follow", "所依据的材料"), f'<p class="text tall" tabindex="0">{escape(context)}</p>'
-    )
-    return f'<div class="sides"><div class="side">{left}</div><div class="side">{right if context else ""}</div></div>'
+    told = definitions((name, html) for name, html in verdict if html)
+    return _block(Text("response", "回答"), said, "answer") + told + _foot(row)
 
 
 def _retrieved(row: Row) -> str:

@@ -450,3 +450,18 @@ def test_the_parts_of_the_page_are_shipped() -> None:
     parts = [path.name for path in PARTS.iterdir() if path.is_file() and path.suffix != ".py"]
     assert {"page.html", "page.css", "page.js"} <= set(parts)
     assert not [name for name in parts if not any(fnmatch(name, pattern) for pattern in patterns)]
+
+
+def test_two_verifiers_are_compared_side_by_side_over_one_context() -> None:
+    sides = {"context": "Metformin, 500 mg.", "response": "500 mg.", "label": "faithful", "spans": []}
+    rows = [
+        {"id": name, "question": "?", "a": sides, "b": sides, "scores": {"precision": None, "accuracy": gap}}
+        for name, gap in (("better", 1.0), ("worse", -1.0))
+    ]
+    metrics = {"precision": COMPARED, "accuracy": COMPARED}
+    page = render({"kind": "comparison", "of": "factuality", "a": "A", "b": "B", "n": 2, "metrics": metrics}, rows)
+    data = next(json.loads(text) for text in read(page).scripts if text.startswith("{"))
+    assert data["main"] == "accuracy"  # what a run of that kind is ordered by, not the first figure of the table
+    assert [entry["s"].split()[0] for entry in data["rows"]] == ["worse", "better"]
+    assert data["rows"][0]["h"].count('class="sides"') == 1
+    assert data["rows"][0]["h"].count("Metformin, 500 mg.") == 1
