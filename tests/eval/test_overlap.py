@@ -242,7 +242,7 @@ def cmrc(prediction: str, reference: str) -> tuple[float, float]:
     dropped = set("-:_*^/\\~`+=，。：？！“”；’《》…·、「」（）－～『』")
 
     def segments(text: str) -> list[str]:
-        kept = "".join(" " if char in dropped else char for char in text.lower())
+        kept = "".join(char for char in text.lower() if char not in dropped)
         return re.findall(r"[\u4e00-\u9fa5]|[^\s\u4e00-\u9fa5]+", kept)
 
     ours, theirs = segments(prediction), segments(reference)
