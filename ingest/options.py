@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ingest.chunk import CountTokens
+from ingest.deidentify import Mode, Vault, identity
 from ingest.parsers import VERSION
 from ingest.report import Pace
 
@@ -19,6 +21,9 @@ class IngestOptions:
     that read, None for a quarter of the cores (at least one), 0 for none: then a file may take what it likes.
     `file_seconds` and `memory_mb` bound the reading of one file in a worker: half as many seconds again are given for
     each megabyte of the file, and more for signs of life (`ingest.pulse`). `pace` is told how fast it goes.
+
+    `deidentify` takes persons out of what is stored ("pseudonym" wants a `vault`). With `duplicates` = "skip" one
+    whose text another source holds, word for word or with at least `likeness` of its words, is told and left out.
     """
 
     max_tokens: int = 200
@@ -30,8 +35,14 @@ class IngestOptions:
     file_seconds: float = 20.0
     memory_mb: int = 1000
     pace: Callable[[Pace], object] | None = None
+    deidentify: Mode = "off"
+    vault: Vault | None = None
+    duplicates: Literal["skip", "keep"] = "keep"
+    likeness: float = 0.9
 
     @property
     def identity(self) -> str:
         """What makes the same bytes give other chunks."""
-        return f"{VERSION}|{self.max_tokens}|{'own' if self.count_tokens else 'estimate'}"
+        hidden = identity(self.deidentify, self.vault)
+        own = "own" if self.count_tokens else "estimate"
+        return f"{VERSION}|{self.max_tokens}|{own}{f'|{hidden}' if hidden else ''}"

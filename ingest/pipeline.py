@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ingest.chunk import chunk
+from ingest.deidentify import deidentify_parsed
 from ingest.discover import Found, discover, source_of
 from ingest.options import IngestOptions
 from ingest.parsers.blocks import Broken, Parsed
-from ingest.report import Clock, Pace, Report, reason_of
+from ingest.report import Clock, Pace, Report, printable, reason_of
 from ingest.turns import Turn, Turns, size_of
+from ingest.twins import Twins
 from rag.errors import ConsiliumError, DocumentError, MissingExtraError
 from rag.schema import Chunk, Document, Index, content_id
 
@@ -65,6 +67,7 @@ class Run:
         self.present: set[str] = set()  # sources of all files that are there
         self.closed: list[Path] = []  # folders that cannot be listed
         self._documents = self._chunks = 0  # since the last commit
+        self._twins: Twins | None = None
 
     def all(self, paths: Sequence[str | Path], progress: Progress | None) -> Report:
         """Bring in all files of some paths."""
@@ -77,13 +80,16 @@ class Run:
         """Bring in some files; then delete what came from the paths `prune` and is not in `present` any more."""
         self.files = files
         sizes = [size_of(file) for file in files]
+        gone = self._gone(prune)
+        if self.options.duplicates == "skip":
+            self._twins = Twins(self.index, self.options.likeness, set(gone))
         clock = Clock(sizes)
         with Turns(self.options, self._is_unchanged) as turns:
             for done, turn in enumerate(turns.of(files, sizes)):
                 self._tell(done, turn.file.source, clock, progress)
                 self._file(turn)
                 clock.done(turn.size)
-        self._prune(prune)
+        self._delete(gone)
         self.index.commit()
         self._tell(len(files), "", clock, progress)
         self.report.seconds = clock.seconds
@@ -148,29 +154,49 @@ class Run:
         """
         before = set(self._held(source))
         first: Parsed | None = None
+        carrier: Parsed | None = None
         broken: list[Broken] = []
         seen: set[str] = set()
         for item in items:
             if isinstance(item, Broken):
                 broken.append(item)
                 continue
-            if first is not None and len(seen) == 1:
-                self._add(first, "", broken)  # it may carry the fingerprint of what the file was before
+            if first is not None and len(seen) == 1 and self._add(first, "", broken):
+                carrier = first  # without a mark for now: it may carry that of what the file was before
             seen.add(item.document.source)
             if first is None:
                 first = item
-            else:
-                self._add(item, content_id(item.document.id, self.options.identity), broken)
+            elif self._add(item, content_id(item.document.id, self.options.identity), broken):
+                carrier = carrier or item
         if first is None and not broken:
             raise DocumentError(f"{source}: no text in it.")
         if first is not None and len(seen) == 1:
             self._add(first, "" if broken else fingerprint, broken)
-        elif first is not None and not broken:
-            self._mark(first, fingerprint)
+        elif carrier is not None and not broken:
+            self.index.add(*self._cut(self._hidden(carrier)), fingerprint=fingerprint)
         self.report.broken(source, broken)
-        for gone in sorted(before - seen) if not broken else ():
-            self.index.delete_source(gone)
+        if not broken:
+            self._delete(sorted(before - seen))
+
+    def _delete(self, sources: Iterable[str]) -> None:
+        for source in sources:
+            self.index.delete_source(source)
             self.report.deleted += 1
+
+    def _hidden(self, parsed: Parsed) -> Parsed:
+        """Take persons out, where that is asked for: here, in order, so that pseudonyms do not depend on workers."""
+        options = self.options
+        return deidentify_parsed(parsed, mode=options.deidentify, vault=options.vault)
+
+    def _repeats(self, document: Document) -> bool:
+        """Report a document that another source holds; what its own source held goes."""
+        twin = self._twins.of(document) if self._twins else None
+        if twin is None:
+            return False
+        found = {"source": printable(document.source), "of": printable(twin.of)}
+        self.report.duplicates.append({**found, "similarity": round(twin.similarity, 3), "kind": twin.kind})
+        self._delete([document.source] if document.source in self._held(document.source) else [])
+        return True
 
     def _cut(self, parsed: Parsed) -> tuple[Document, list[Chunk]]:
         options = self.options
@@ -179,18 +205,21 @@ class Run:
             document, max_tokens=options.max_tokens, count_tokens=options.count_tokens, headings=parsed.headings
         )
 
-    def _add(self, parsed: Parsed, fingerprint: str, broken: list[Broken]) -> None:
-        """Add a document; one that cannot be stored joins the broken parts of its file."""
+    def _add(self, parsed: Parsed, fingerprint: str, broken: list[Broken]) -> bool:
+        """Add a document and tell whether it is held now; one that cannot be stored joins the broken parts."""
         source = parsed.document.source
         if fingerprint and self.index.unchanged(source, fingerprint):
             self.report.unchanged += 1
-            return
+            return True
         try:
+            parsed = self._hidden(parsed)
+            if self._repeats(parsed.document):
+                return False
             document, chunks = self._cut(parsed)
             change = self.index.add(document, chunks, fingerprint=fingerprint)
         except DocumentError as error:
             broken.append(Broken(source, str(error)))
-            return
+            return False
         self.report.warn(parsed)
         if change == "unchanged":
             self.report.unchanged += 1
@@ -204,18 +233,16 @@ class Run:
         if self._documents >= BATCH_DOCUMENTS or self._chunks >= BATCH_CHUNKS:
             self.index.commit()
             self._documents = self._chunks = 0
+        return True
 
-    def _mark(self, first: Parsed, fingerprint: str) -> None:
-        """Have the first document of a file that is read to its end carry the fingerprint of the file."""
-        self.index.add(*self._cut(first), fingerprint=fingerprint)
-
-    def _prune(self, paths: Sequence[str | Path]) -> None:
-        """Delete what came from a file that has gone from one of the paths; of folders that are closed, nothing."""
+    def _gone(self, paths: Sequence[str | Path]) -> list[str]:
+        """Return what came from a file that has gone from one of the paths; of folders that are closed, nothing."""
         kept = tuple(f"{source_of(folder, self.options.base)}/" for folder in self.closed)
+        gone: dict[str, None] = {}
         for path in map(Path, paths):
             own = source_of(path.resolve(), self.options.base)
             for source in self.index.sources(f"{own}/") if path.is_dir() else self._held(own):
                 there = source in self.present or source.split("#", 1)[0] in self.present
                 if not there and not source.startswith(kept):
-                    self.index.delete_source(source)
-                    self.report.deleted += 1
+                    gone[source] = None
+        return list(gone)

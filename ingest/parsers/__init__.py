@@ -105,20 +105,21 @@ def _unpacked(stream: IO[bytes], source: str) -> IO[bytes]:
     """Unpack gzip into a temporary file, so that the parsers may go back to the beginning.
 
     Raises:
-        DocumentError: the stream is broken, or unpacks to more than 2 GB.
+        DocumentError: the stream is broken, or unpacks to more than 2 GB, or, above 50 MB, to 150 times its size.
     """
     import gzip
     import tempfile
     import zlib
 
-    limit, size = 2_000_000_000, 0
+    limit, size, free, ratio = 2_000_000_000, 0, 50_000_000, 150
     plain = tempfile.SpooledTemporaryFile(max_size=32_000_000)  # noqa: SIM115 - handed on
     try:
         with gzip.GzipFile(fileobj=stream) as packed:
             while block := packed.read(1 << 20):
                 size += len(block)
-                if size > limit:
-                    raise DocumentError(f"{source}: unpacks to more than {limit:,} bytes. Split it.")
+                if size > limit or size > max(free, ratio * stream.tell()):
+                    most = f"{limit:,} bytes and, above {free:,}, {ratio} times the packed size"
+                    raise DocumentError(f"{source}: unpacks to more than {most}. Split it, or unpack it first.")
                 plain.write(block)
     except (OSError, EOFError, zlib.error, DocumentError) as error:
         plain.close()

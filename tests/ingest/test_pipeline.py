@@ -12,6 +12,8 @@ from ingest.discover import discover
 from ingest.pipeline import IngestOptions, ingest
 from rag.errors import DocumentError, StoreError
 from rag.schema import Document
+from rag.store import Collection
+from rag.testing import FakeEmbedder
 
 
 def test_every_format_comes_in_and_nothing_twice(files: Path, index: Any) -> None:
@@ -184,3 +186,53 @@ def test_paths_that_climb(files: Path, index: Any, monkeypatch: pytest.MonkeyPat
     assert all(source.startswith(f"{files}/") for source in index.held)
     again = ingest([files], index)
     assert (again.documents, again.unchanged) == (0, 9)
+
+
+PERSON = "Patient: John Smith, phone 555-123-4567, takes aspirin 100 mg a day for his heart.\n"
+
+
+def test_persons_are_taken_out_before_anything_is_stored(tmp_path: Path, index: Any) -> None:
+    (tmp_path / "a.txt").write_text(PERSON, "utf-8")
+    (tmp_path / "r.jsonl").write_text(
+        '{"id": 1, "text": "患者：李国强，电话13812345678。"}\n{"id": 2, "text": "Two."}\n', "utf-8"
+    )
+    masked = IngestOptions(deidentify="mask")
+    assert ingest([tmp_path], index, options=masked).documents >= 3
+    for document, chunks, _ in index.committed.values():
+        text = document.text + "".join(c.text for c in chunks)
+        assert not [name for name in ("Smith", "4567", "李国强", "13812345678") if name in text]
+        assert all(document.text[c.start : c.end] == c.text for c in chunks)
+    index.added.clear()
+    ingest([tmp_path], index, options=masked)
+    assert index.added == []
+    ingest([tmp_path], index)  # another way to read: everything anew
+    assert "John Smith" in index.committed[f"{tmp_path}/a.txt"][0].text
+
+
+def test_duplicates_are_reported_and_left_out(tmp_path: Path) -> None:
+    text = "".join(
+        f"Paragraph {word} of the guideline says how the dose is found.\n\n" for word in ["one", "two", "three", "four"]
+    )
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(text, "utf-8")
+    (tmp_path / "r.jsonl").write_text(
+        '{"id": 1, "text": "Alpha."}\n{"id": 2, "text": "Alpha."}\n{"id": 3, "text": "Beta."}\n'
+    )
+    skip = IngestOptions(duplicates="skip", prune=True)
+    with Collection.open(tmp_path / ".store", FakeEmbedder(64), writable=True, create=True) as index:
+        report = ingest([tmp_path], index, options=skip)
+        assert [(d["source"], d["of"], d["kind"]) for d in report.duplicates] == [
+            (f"{tmp_path}/b.txt", f"{tmp_path}/a.txt", "exact"),
+            (f"{tmp_path}/r.jsonl#2", f"{tmp_path}/r.jsonl#1", "exact"),
+        ]
+        assert index.sources() == [f"{tmp_path}/a.txt", f"{tmp_path}/r.jsonl#1", f"{tmp_path}/r.jsonl#3"]
+        again = ingest([tmp_path], index, options=skip)
+        assert (again.documents, again.unchanged, len(again.duplicates)) == (0, 3, 1)
+        (tmp_path / "a.txt").rename(tmp_path / "z.txt")  # its text stays, under another name
+        moved = ingest([tmp_path], index, options=skip)
+        assert (moved.deleted, moved.documents) == (1, 1)
+        assert f"{tmp_path}/b.txt" in index.sources()
+        assert "guideline" in index.retrieve("dose guideline paragraph", 1)[0].chunk.text
+    with Collection.open(tmp_path / ".all", FakeEmbedder(64), writable=True, create=True) as index:
+        assert ingest([tmp_path], index).duplicates == []
+        assert len(index.sources()) == 5

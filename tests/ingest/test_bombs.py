@@ -1,0 +1,17 @@
+"""A small file that unpacks to a flood is refused by name."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from ingest.parsers import parse
+from rag.errors import DocumentError
+
+
+def test_a_gzip_bomb_is_refused_and_dense_text_is_not() -> None:
+    with pytest.raises(DocumentError, match=r"^a\.csv\.gz: unpacks to more than .* 150 times"):
+        parse(gzip.compress(b"a,b,c\n" * 10_000_000, 1), "a.csv.gz")
+    rows = "".join(f"{number},{number * 7919 % 10_007}\n" for number in range(3000))
+    assert "2999" in parse(gzip.compress(f"n,value\n{rows}".encode()), "a.csv.gz")[0].text
