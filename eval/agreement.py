@@ -41,7 +41,7 @@ from eval.lines import objects
 from eval.report import write_report
 from eval.resume import each
 from eval.run import choose
-from eval.stamp import RunOptions, stamp, write_json, write_text
+from eval.stamp import RunOptions, check_folder, stamp, write_json, write_text
 from rag.errors import DocumentError, UserError
 from rag.schema import Embedder
 
@@ -99,6 +99,7 @@ def evaluate_agreement(
     if not verifiers:
         raise UserError("agreement: need at least one verifier, got none. Name one, such as support.")
     sets, out, options = _sets(Path(folder)), Path(out), options or RunOptions()
+    check_folder(out)
     run = _Run(out, _started(out, sets, verifiers, options), verifiers, embedder, limit, options)
     cells = {name: {by: _cell(run, sets, name, by) for by in verifiers} for name in sets.labelled}
     results = _results(run, sets, cells) | _against_people(run, sets)

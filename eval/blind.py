@@ -17,7 +17,7 @@ from typing import Any
 
 from eval.ballot import fingerprint
 from eval.preference import preference, preference_table
-from eval.stamp import write_json, write_lines
+from eval.stamp import check_folder, write_json, write_lines
 from rag.errors import DocumentError, UserError
 
 __all__ = ["build", "preference", "preference_table"]
@@ -80,6 +80,7 @@ def build(
     pairs = [_pair(rows_a[key], rows_b[key], left, mask, references) for key, left in zip(drawn, lefts, strict=True)]
     about = {"a": str(run_a), "b": str(run_b), "dataset": results_a.get("dataset", {}), "seed": seed, "n": len(pairs)}
     about |= {"available": len(chosen), **counts}
+    check_folder(out)
     _write(out, pairs, about, dict(zip(drawn, lefts, strict=True)))
     return about
 

@@ -129,7 +129,7 @@ def check_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder} cannot hold a run: {error}. Give a folder that can be written to.") from error
+        raise UserError(f"{folder} cannot be a folder: {error}. Give a folder that can be written to.") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"{folder} cannot be written to. Give another folder, or change its permissions.")
 

@@ -151,12 +151,16 @@ def test_questions_are_drafted_from_a_collection_and_marked(run: Any, tmp_path: 
 
 def test_places_that_cannot_be_written_are_no_bugs(run: Any, questions: str, tmp_path: Path) -> None:
     first, file = str(tmp_path / "a"), tmp_path / "file"
+    (tmp_path / "labelled").mkdir()
+    labels = _lines(tmp_path / "labelled" / "claims.jsonl", CLAIMS)
     file.write_text("")
     assert run("eval", "answers", "--dataset", questions, "--out", first, "--json")[0] == 0
     for arguments in (
         ("answers", "--dataset", questions, "--out", str(file)),
         ("compare", first, first, "--out", str(file)),
         ("make-dataset", "--out", str(file / "drafts.jsonl")),
+        ("factuality", "--dataset", labels, "--out", str(file)),
+        ("agreement", "--data", str(Path(labels).parent), "--verifier", "lexical", "--out", str(file)),
     ):
         code, found, _ = run("eval", *arguments, "--json")
         assert code == 1, arguments

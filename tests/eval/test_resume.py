@@ -143,7 +143,7 @@ def test_ids_that_occur_twice_and_folders_that_cannot_be(tmp_path: Path) -> None
     with pytest.raises(UserError, match="'one' occurs twice"):
         run(tmp_path / "a", Work(), ["one", "二", "one"])
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot hold a run"):
+    with pytest.raises(UserError, match="Give a folder that can be written to"):
         run(tmp_path / "file", Work())
 
 
