@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -18,10 +18,12 @@ from rag.errors import ConsiliumError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 docs = typer.Typer(no_args_is_help=True, help="Look at and delete documents.")
 collections = typer.Typer(no_args_is_help=True, help="Look at and delete collections.")
+fetch = typer.Typer(no_args_is_help=True, help="Fetch documents from public sources into a folder.")
 settings_app = typer.Typer(no_args_is_help=True, help="What is set, and by what.")
 app.add_typer(docs, name="docs")
 app.add_typer(collections, name="collections")
 app.add_typer(evaluate, name="eval")
+app.add_typer(fetch, name="fetch")
 app.add_typer(settings_app, name="settings")
 
 
@@ -31,19 +33,53 @@ def ingest(
     collection: Collection = None,
     domain: Domain = None,
     prune: Annotated[bool, typer.Option("--prune", help="Delete documents whose file is gone.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on: keep the collection equal to the folders.")] = False,
+    every: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between two looks of --watch.")] = 2.0,
     as_json: Json = False,
 ) -> None:
     """Read documents into a collection; what did not change is left alone."""
-    from app.commands import ingest_paths
+    from app.intake import ingest_paths, report_words, watch_paths
 
-    report = ingest_paths(paths, collection, domain, prune=prune)
-    words = (
-        f"{report['documents']} documents, {report['chunks']} chunks in {report['seconds']:.1f} s "
-        f"({report['pages_per_second']:.0f} pages/s); {report['unchanged']} unchanged, {report['updated']} updated, "
-        f"{report['deleted']} deleted, {len(report['failed'])} failed"
-    )
-    failed = [f"  failed: {item['source']}: {item['reason']}" for item in report["failed"]]
-    show(report, as_json, "\n".join([words, *failed]))
+    if not watch:
+        report = ingest_paths(paths, collection, domain, prune=prune)
+        show(report, as_json, report_words(report))
+        return
+    for report in watch_paths(paths, collection, domain, every=every):
+        show(report, as_json, report_words(report), flush=True)
+
+
+@fetch.command("edgar")
+def fetch_edgar(
+    company: Annotated[str, typer.Argument(help="Ticker or CIK.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the filings.")],
+    contact: Annotated[str, typer.Option("--contact", help="Your name and e-mail: the SEC wants to know who asks.")],
+    form: Annotated[list[str], typer.Option("--form", help="10-K, 10-Q, 8-K, ...; again for more.")] = ["10-K"],  # noqa: B006
+    years: Annotated[Optional[str], typer.Option("--years", help="2022 or 2021-2023.")] = None,  # noqa: UP045
+    limit: Annotated[Optional[int], typer.Option("--limit", min=1, help="The newest N.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """Fetch filings of a company from the SEC's EDGAR, with their metadata, ready to ingest."""
+    from app.intake import fetch_filings, fetched_words
+
+    found = fetch_filings(company, out, forms=form, years=years, limit=limit, contact=contact)
+    show(found, as_json, fetched_words(found))
+
+
+@fetch.command("pubmed")
+def fetch_pubmed(
+    query: Annotated[str, typer.Argument(help="As typed into PubMed.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the articles.")],
+    limit: Annotated[int, typer.Option("--limit", min=1, max=9999)] = 50,
+    full_text: Annotated[bool, typer.Option("--full-text", help="Where PMC has it under an open licence.")] = False,
+    contact: Annotated[str, typer.Option("--contact", help="Your e-mail, which NCBI asks for.")] = "",
+    api_key: Annotated[Optional[str], typer.Option("--api-key", envvar="NCBI_API_KEY", help="Of NCBI.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
+    """Fetch articles from PubMed, with their metadata, ready to ingest."""
+    from app.intake import fetch_articles, fetched_words
+
+    found = fetch_articles(query, out, limit=limit, full_text=full_text, contact=contact, api_key=api_key)
+    show(found, as_json, fetched_words(found))
 
 
 @app.command()

@@ -37,28 +37,6 @@ def where_of(pairs: Sequence[str]) -> dict[str, Any]:
     return where
 
 
-def ingest_paths(
-    paths: Sequence[Path], collection: str | None, domain: str | None, *, prune: bool = False
-) -> dict[str, Any]:
-    """Read files into a collection, with a progress bar on stderr when a person watches."""
-    from ingest.pipeline import IngestOptions, ingest
-    from rag.assemble import embedder_of, open_collection
-
-    settings = settings_of(domain=domain)
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        raise UserError(f"There is no file or folder {', '.join(missing)}. Check the spelling.")
-    embedder = embedder_of(settings)
-    options = IngestOptions(
-        max_tokens=settings.chunk.max_tokens,
-        max_file_mb=settings.chunk.max_file_mb,
-        count_tokens=getattr(embedder, "count_tokens", None),
-        prune=prune,
-    )
-    with open_collection(settings, collection, writable=True, embedder=embedder) as index, ProgressBar() as progress:
-        return ingest(paths, index, options=options, progress=progress).as_json()
-
-
 class ProgressBar:
     """A bar on stderr; `with ProgressBar() as progress` gives None when stderr is not a terminal."""
 

@@ -19,7 +19,9 @@ Mode = Annotated[Optional[str], typer.Option("--mode", help="hybrid, lexical or 
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run.")]
 
 
-def show(value: Any, as_json: bool, words: str) -> None:
-    """Print the JSON or the words, both on stdout."""
-    text = json.dumps(value, ensure_ascii=False, indent=2) if as_json else words
+def show(value: Any, as_json: bool, words: str, *, flush: bool = False) -> None:
+    """Print the JSON or the words, both on stdout; with `flush` at once, JSON on one line."""
+    text = json.dumps(value, ensure_ascii=False, indent=None if flush else 2) if as_json else words
     sys.stdout.write(f"{text}\n")
+    if flush:
+        sys.stdout.flush()

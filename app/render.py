@@ -82,11 +82,14 @@ def _rounded(timings: Mapping[str, float]) -> dict[str, float]:
 
 
 def place(passage: Passage) -> str:
-    """Return "file, page 3, heading" of a passage."""
+    """Return "file, page 3, heading" of a passage, and whether a newer version or a retraction speaks against it."""
     page = f"page {passage.chunk.page}" if passage.chunk.page else ""
     heading = passage.chunk.headings[-1] if passage.chunk.headings else ""
     name = "/".join(passage.source.split("/")[-2:])
-    return ", ".join(filter(None, (name or passage.title, page, heading)))
+    newer = passage.metadata.get("superseded_by_title") or passage.metadata.get("superseded_by")
+    caution = f"SUPERSEDED by {newer}" if newer else ""
+    retracted = "RETRACTED" if passage.metadata.get("retracted") else ""
+    return ", ".join(filter(None, (name or passage.title, page, heading, caution, retracted)))
 
 
 def answer_words(checked: Checked, notice: str = "") -> str:

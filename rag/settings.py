@@ -43,6 +43,16 @@ class ChunkSettings(_Section):
     max_file_mb: int = Field(100, ge=1, le=65_536, description="a larger file is refused, by name")
 
 
+class IngestSettings(_Section):
+    """Files to documents."""
+
+    workers: int | None = Field(
+        None, ge=0, le=256, description="processes that read files; unset: a quarter of the cores; 0: none, unbounded"
+    )
+    file_seconds: float = Field(20.0, gt=0, le=3600, description="longest reading of one file, more for large ones")
+    memory_mb: int = Field(1000, ge=100, le=1_000_000, description="most memory the reading of one file may take")
+
+
 class RetrieveSettings(_Section):
     """Queries to passages."""
 
@@ -110,6 +120,7 @@ class Settings(BaseSettings):
     domain: Domain = Field("general", description="preset of words, prompts and defaults")
     language: Literal["auto", "en", "zh"] = Field("auto", description="of answers and pages; auto: the question's")
     embed: EmbedSettings = EmbedSettings()
+    ingest: IngestSettings = IngestSettings()
     chunk: ChunkSettings = ChunkSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
     llm: LlmSettings = LlmSettings()

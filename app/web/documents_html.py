@@ -42,11 +42,19 @@ def report_html(report: Mapping[str, Any], words: Words) -> str:
     )
     head = escape(words.done.format(seconds=f"{report['seconds']:.1f}"))
     done = f'<div class="con-done" role="status"><strong>{head}</strong><br>{escape(counts)}</div>'
-    if not failed:
-        return done
-    items = "".join(f"<li><b>{escape(str(f['source']))}</b>: {escape(str(f['reason']))}</li>" for f in failed)
-    title = escape(words.failed_title)
-    return f'{done}<div class="con-fault" role="alert"><strong>{title}</strong><ul>{items}</ul></div>'
+    notes = [(item["source"], item["what"]) for item in report.get("warnings", ())]
+    notes += [(item["source"], f"= {item['of']}") for item in report.get("duplicates", ())]
+    faults = _listed("con-fault", words.failed_title, [(item["source"], item["reason"]) for item in failed])
+    return done + faults + _listed("con-done", words.notes_title, notes)
+
+
+def _listed(style: str, title: str, items: Sequence[tuple[str, str]]) -> str:
+    """Return a box of sources, each with what is said of it; nothing where there are none."""
+    if not items:
+        return ""
+    told = "".join(f"<li><b>{escape(str(source))}</b>: {escape(str(what))}</li>" for source, what in items)
+    role = "alert" if style == "con-fault" else "status"
+    return f'<div class="{style}" role="{role}"><strong>{escape(title)}</strong><ul>{told}</ul></div>'
 
 
 def chunks_html(chunks: Sequence[Chunk], words: Words) -> str:

@@ -63,7 +63,8 @@ def _add(settings: Settings, words: Words) -> None:
 
 def _ingest(files: list[UploadedFile], settings: Settings, words: Words, bar: Callable[[float, str], object]) -> Report:
     """Read uploaded files into the collection and return what became of them."""
-    from ingest.pipeline import IngestOptions, ingest
+    from app.intake import ingest_options
+    from ingest.pipeline import ingest
     from rag.assemble import embedder_of, open_collection
 
     def progress(done: int, total: int, what: str) -> None:
@@ -72,12 +73,7 @@ def _ingest(files: list[UploadedFile], settings: Settings, words: Words, bar: Ca
 
     embedder = embedder_of(settings)
     with on_disk(files) as paths, open_collection(settings, writable=True, embedder=embedder) as index:
-        options = IngestOptions(
-            max_tokens=settings.chunk.max_tokens,
-            max_file_mb=settings.chunk.max_file_mb,
-            count_tokens=getattr(embedder, "count_tokens", None),
-            base=paths[0].parent,
-        )
+        options = ingest_options(settings, embedder, base=paths[0].parent)
         found = ingest(paths, index, options=options, progress=progress).as_json()
     return {**found, "collection": settings.collection}
 

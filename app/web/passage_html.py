@@ -32,6 +32,15 @@ def short_source(source: str) -> str:
     return "/".join(source.split("/")[-2:])
 
 
+def cautions(passage: Passage, words: Words) -> list[str]:
+    """Return what a reader must know before relying on a passage: a newer version, a retraction."""
+    told, found = [], passage.metadata
+    if found.get("superseded_by"):
+        title, day = found.get("superseded_by_title") or found["superseded_by"], found.get("superseded_by_date")
+        told.append(words.superseded.format(title=f"{title} ({day})" if day else title))
+    return [*told, words.retracted] if found.get("retracted") else told
+
+
 def where_html(passage: Passage, words: Words) -> str:
     """Return the head of a passage: number, title, file, page and path of headings."""
     chunk = passage.chunk
@@ -40,11 +49,13 @@ def where_html(passage: Passage, words: Words) -> str:
     facts = [short_source(passage.source) if passage.source != title else "", page]
     told = " · ".join(escape(fact) for fact in facts if fact)
     path = " › ".join(escape(heading) for heading in chunk.headings if heading != title)
+    caution = " · ".join(map(escape, cautions(passage, words)))
     return (
         f'<span class="con-where"><span class="con-rank">{passage.rank}</span>'
         f'<span class="con-title" lang="{html_language(title)}">{escape(title)}</span>'
         f"{f'<span class=con-facts>{told}</span>' if told else ''}"
-        f"{f'<span class=con-path>{path}</span>' if path else ''}</span>"
+        f"{f'<span class=con-path>{path}</span>' if path else ''}"
+        f"{f'<span class=con-caution>{caution}</span>' if caution else ''}</span>"
     )
 
 

@@ -15,7 +15,6 @@ class Words:
     """One language of the pages."""
 
     language: Language
-    # places
     chat: str
     documents: str
     collection: str
@@ -65,6 +64,8 @@ class Words:
     close: str
     quote: str
     page: str
+    superseded: str
+    retracted: str
     no_answer: str
     was_found: str
     nothing_found: str
@@ -80,6 +81,7 @@ class Words:
     done: str
     done_counts: str
     failed_title: str
+    notes_title: str
     list_title: str
     list_empty: str
     filter_documents: str
@@ -161,6 +163,8 @@ EN = Words(
     close="Close",
     quote="quoted",
     page="page {page}",
+    superseded="Superseded by {title}",
+    retracted="Retracted",
     no_answer="No answer in these documents",
     was_found="What was found ({passages})",
     nothing_found="Nothing near the question was found.",
@@ -175,6 +179,7 @@ EN = Words(
     done="Done in {seconds} s",
     done_counts="{documents} added, {updated} replaced, {unchanged} unchanged, {failed} failed",
     failed_title="Could not be read",
+    notes_title="Worth knowing",
     list_title="Documents in “{collection}”",
     list_empty="This collection is empty.",
     filter_documents="Find by title or file name",
@@ -251,6 +256,8 @@ ZH = Words(
     close="关闭",
     quote="引文",
     page="第 {page} 页",
+    superseded="已被《{title}》取代",
+    retracted="已撤稿",
     no_answer="文档中没有答案",
     was_found="检索到的内容（{passages}）",
     nothing_found="没有找到与问题相近的内容。",
@@ -265,6 +272,7 @@ ZH = Words(
     done="完成，用时 {seconds} 秒",
     done_counts="新增 {documents}，替换 {updated}，未变 {unchanged}，失败 {failed}",
     failed_title="无法读取",
+    notes_title="请注意",
     list_title="“{collection}”中的文档",
     list_empty="这个文档库是空的。",
     filter_documents="按标题或文件名查找",

@@ -9,6 +9,7 @@ from string import Formatter
 
 import pytest
 
+from app.render import place
 from app.web.answer_html import answer_html, sentences_of
 from app.web.documents_html import chunks_html, document_html, report_html
 from app.web.escape import Mark, as_markdown, inline
@@ -294,3 +295,14 @@ def test_suggestions_are_made_from_the_documents_those_of_the_page_first() -> No
 def test_the_sample_documents_have_questions_of_their_own() -> None:
     rows = [listed("examples/medical/metformin.pdf"), listed("examples/medical/diabetes.zh.md")]
     assert suggestions(rows, {}.__getitem__, EN) == EN.samples
+
+
+def test_a_newer_version_and_a_retraction_are_said_with_the_passage() -> None:
+    document = Document.of("Take 5 mg.", "old.md", title="Dosing 2019")
+    marks = {"superseded_by": "new.md", "superseded_by_title": "Dosing <2023>", "superseded_by_date": "2023-05-01"}
+    passage = Passage(Chunk.of(document, 0, 10), 1.0, 1, "test", source="old.md", metadata={**marks, "retracted": True})
+    shown = passage_html(passage, ALL["en"])
+    assert "Superseded by Dosing &lt;2023&gt; (2023-05-01)" in shown
+    assert "Retracted" in shown
+    assert "已被《Dosing &lt;2023&gt; (2023-05-01)》取代" in passage_html(passage, ALL["zh"])
+    assert "SUPERSEDED by Dosing <2023>, RETRACTED" in place(passage)

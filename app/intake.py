@@ -1,0 +1,118 @@
+"""The commands that bring documents in: ingest once, follow a folder, fetch from public sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.commands import ProgressBar, settings_of
+from ingest.options import IngestOptions
+from rag.errors import UserError
+from rag.schema import Embedder
+from rag.settings import Settings
+
+
+def ingest_options(
+    settings: Settings, embedder: Embedder, *, prune: bool = False, base: Path | None = None
+) -> IngestOptions:
+    """Return how files are read under these settings; the one place where settings become options of an ingest."""
+    chosen = settings.ingest
+    return IngestOptions(
+        max_tokens=settings.chunk.max_tokens,
+        max_file_mb=settings.chunk.max_file_mb,
+        count_tokens=getattr(embedder, "count_tokens", None),
+        prune=prune,
+        base=base,
+        workers=chosen.workers,
+        file_seconds=chosen.file_seconds,
+        memory_mb=chosen.memory_mb,
+    )
+
+
+def ingest_paths(
+    paths: Sequence[Path], collection: str | None, domain: str | None, *, prune: bool = False
+) -> dict[str, Any]:
+    """Read files into a collection, with a progress bar on stderr when a person watches."""
+    from ingest.pipeline import ingest
+    from rag.assemble import embedder_of, open_collection
+
+    settings = settings_of(domain=domain)
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise UserError(f"There is no file or folder {', '.join(missing)}. Check the spelling.")
+    embedder = embedder_of(settings)
+    options = ingest_options(settings, embedder, prune=prune)
+    with open_collection(settings, collection, writable=True, embedder=embedder) as index, ProgressBar() as progress:
+        return ingest(paths, index, options=options, progress=progress).as_json()
+
+
+def watch_paths(
+    paths: Sequence[Path], collection: str | None, domain: str | None, *, every: float
+) -> Iterator[dict[str, Any]]:
+    """Keep a collection equal to files and folders; yield what each round did. Ctrl-C ends it."""
+    from ingest.watch import watch
+    from rag.assemble import embedder_of, open_collection
+
+    settings = settings_of(domain=domain)
+    embedder = embedder_of(settings)
+
+    def opened() -> Any:
+        return open_collection(settings, collection, writable=True, embedder=embedder)
+
+    for report in watch(paths, opened, options=ingest_options(settings, embedder), interval=every):
+        yield report.as_json()
+
+
+def fetch_filings(
+    company: str, out: Path, *, forms: Sequence[str], years: str | None, limit: int | None, contact: str
+) -> dict[str, Any]:
+    """Write filings of a company from EDGAR into a folder."""
+    from ingest.connect.access import Access
+    from ingest.connect.edgar import FilingQuery, fetch_edgar, years_of
+
+    query = FilingQuery(company, tuple(forms) or ("10-K",), years_of(years) if years else None, limit)
+    access = Access(contact=contact, cache=settings_of().cache / "fetch")
+    with ProgressBar() as bar:
+        return fetch_edgar(query, out, access=access, progress=_counted(bar, limit)).as_json()
+
+
+def fetch_articles(
+    words: str, out: Path, *, limit: int, full_text: bool, contact: str, api_key: str | None
+) -> dict[str, Any]:
+    """Write articles of PubMed into a folder."""
+    from ingest.connect.access import Access
+    from ingest.connect.pubmed import ArticleQuery, fetch_pubmed
+
+    query = ArticleQuery(words, limit=limit, full_text=full_text)
+    access = Access(contact=contact, api_key=api_key)
+    with ProgressBar() as bar:
+        return fetch_pubmed(query, out, access=access, progress=_counted(bar, limit)).as_json()
+
+
+def _counted(bar: Any, most: int | None) -> Callable[[int, str], object] | None:
+    """Return what a fetch tells its progress to; how many there are is not known before the end."""
+    return None if bar is None else lambda seen, name: bar(seen, max(most or 0, seen), name)
+
+
+def report_words(report: dict[str, Any]) -> str:
+    """Return what an ingest did, in words: the count, then what failed and what a reader should know."""
+    lines = [
+        f"{report['documents']} documents, {report['chunks']} chunks in {report['seconds']:.1f} s "
+        f"({report['pages_per_second']:.0f} pages/s); {report['unchanged']} unchanged, {report['updated']} updated, "
+        f"{report['deleted']} deleted, {len(report['failed'])} failed"
+    ]
+    lines += [f"  failed: {item['source']}: {item['reason']}" for item in report["failed"]]
+    lines += [f"  note: {item['source']}: {item['what']}" for item in report["warnings"]]
+    for item in report["duplicates"]:
+        lines.append(f"  left out: {item['source']}: {item['similarity']:.0%} like {item['of']}")
+    return "\n".join(lines)
+
+
+def fetched_words(found: dict[str, Any]) -> str:
+    """Return what a fetch did, in words."""
+    lines = [f"{len(found['written'])} written to {found['folder']}, {len(found['unchanged'])} there already"]
+    lines += [f"  failed: {item['name']}: {item['reason']}" for item in found["failed"]]
+    if found["stopped"]:
+        lines.append(f"  stopped early: {found['stopped']} The same command goes on from there.")
+    return "\n".join(lines)
