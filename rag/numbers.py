@@ -22,7 +22,7 @@ _SCALES = """
 _CURRENCIES = """
 USD: us$ u.s.$ $ ＄ usd us_dollars u.s._dollars dollars dollar 美元 美金; EUR: € eur euros euro 欧元 歐元
 GBP: £ gbp pounds_sterling 英镑 英鎊; CNY: rmb¥ rmb cny renminbi yuan 人民币 人民幣 元人民币 元 圆
-HKD: hk$ hkd hong_kong_dollars 港元 港币 港幣; TWD: nt$ twd ntd 新台币 新台幣 新臺幣 台币; JPY: jpy yen 日元 日圆 日圓
+HKD: hk$ hkd hong_kong_dollars 港元 港币 港幣; TWD: nt$ twd ntd 新台币 新台幣 新臺幣 台币; JPY: jpy yen 日元 日圆 日圓 円
 AUD: a$ aud 澳元; CAD: c$ cad 加元; SGD: s$ sgd 新加坡元; CHF: chf 瑞士法郎; ?: ¥ ￥
 """
 _UNITS = """
@@ -84,7 +84,7 @@ _BEFORE = re.compile(
 _AFTER = re.compile(
     rf"(?:[\s-]?(?P<word>{_any(w for w in _SCALE if len(w) > 1 and w.isascii())})"
     rf"|\s?(?P<han>{_HAN_SCALES})(?![克卡瓦米])|(?P<letter>(?:k|m|b|t)(?![a-z0-9/²])))?"
-    rf"(?:[\s-]?(?P<unit>(?:{_DOSES})(?:\s?/\s?(?:{_DOSES}|day|d\b|h\b|min|week|dose|日|天|次|小时))+|{_any(_UNIT)})"
+    rf"(?:[\s-]?(?P<unit>(?:{_DOSES})(?:\s?/\s?(?:{_DOSES}|day|d\b|h\b|min|week|dose|日|天|次|小时))+|(?!日[元圆圓])(?:{_any(_UNIT)}))"
     rf"|\s?(?P<cur>{_any(w for w in _CURRENCY if not w.endswith('$'))})(?P<per>/股)?)?",
     re.I,
 )
@@ -178,6 +178,8 @@ def _read(text: str, found: re.Match[str]) -> Quantity | None:
     scale = _letter_scale(after["letter"], number, currency)
     word = after["word"] or after["han"]
     unit = _unit_of(after["unit"]) if after["unit"] else "percent" if before["pct"] else None
+    if currency and unit == "mm":  # "$3MM" are millions, not millimetres
+        unit, word = None, "million"
     bare = not (currency or word or unit or after["letter"])
     year = _is_year(number) and (bare or (unit == "years" and text[after.end() - 1] == "年"))
     if scale is None or (not currency and not year and _NAME_BEFORE.search(window[: before.start()])):

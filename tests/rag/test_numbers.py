@@ -19,6 +19,8 @@ PROSE = [
     ("€3.5bn or HK$5m", [("€3.5bn", "3.5", None, BILLION, "EUR"), ("HK$5m", "5", None, MILLION, "HKD")]),
     ("£200 thousand", [("£200 thousand", "200", None, 1000, "GBP")]),
     ("5 trillion yen", [("5 trillion yen", "5", None, 10**12, "JPY")]),
+    ("30亿日元、5日内", [("30亿日元", "30", None, 10**8, "JPY"), ("5日", "5", "day", 1, None)]),
+    ("$3MM of 5 mm film", [("$3MM", "3", None, MILLION, "USD"), ("5 mm", "5", "mm", 1, None)]),
     ("RMB 500 million", [("RMB 500 million", "500", None, MILLION, "CNY")]),
     ("a loss of $(0.55) a share", [("$(0.55)", "-0.55", None, 1, "USD")]),
     ("-$5 million", [("-$5 million", "-5", None, MILLION, "USD")]),
