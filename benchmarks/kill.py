@@ -208,7 +208,8 @@ def differences(phase: Phase, found: dict[str, Any], hits: list[list[tuple[str, 
         wrong += [f"{source}: {part} differ" for part, is_, should in parts if is_ != should]
     for query, is_, should in zip((q for q in QUERIES for _ in range(2)), hits, phase.answers, strict=True):
         if is_ != should:
-            wrong.append(f"search {query!r} finds {sorted(set(is_) - set(should))}, should {sorted(set(should) - set(is_))}")
+            other, lost = sorted(set(is_) - set(should)), sorted(set(should) - set(is_))
+            wrong.append(f"search {query!r} finds {other}, should {lost}")
     return wrong
 
 

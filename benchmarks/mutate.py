@@ -158,7 +158,7 @@ def _understated(data: bytes) -> bytes:
 
 def hostile() -> Iterator[tuple[str, str, bytes]]:
     """Yield (kind, name, content) of files made on purpose, each once."""
-    blank = b" " * 300_000_000
+    blank = b" " * 120_000_000
     for suffix, part in (
         (".docx", "word/document.xml"),
         (".xlsx", "xl/workbook.xml"),

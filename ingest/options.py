@@ -21,6 +21,7 @@ class IngestOptions:
     that read, None for a quarter of the cores (at least one), 0 for none: then a file may take what it likes.
     `file_seconds` and `memory_mb` bound the reading of one file in a worker: half as many seconds again are given for
     each megabyte of the file, and more for signs of life (`ingest.pulse`). `pace` is told how fast it goes.
+    With the engine "ray" the workers are actors of Ray, on many machines (`ingest.ray_engine`).
 
     `deidentify` takes persons out of what is stored ("pseudonym" wants a `vault`). With `duplicates` = "skip" one
     whose text another source holds, word for word or with at least `likeness` of its words, is told and left out.
@@ -34,6 +35,7 @@ class IngestOptions:
     workers: int | None = None
     file_seconds: float = 20.0
     memory_mb: int = 1000
+    engine: Literal["local", "ray"] = "local"
     pace: Callable[[Pace], object] | None = None
     deidentify: Mode = "off"
     vault: Vault | None = None

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from ingest.discover import HEAD, Found, format_of
 from ingest.options import IngestOptions
@@ -23,6 +23,9 @@ from ingest.sidecar import side_print
 from ingest.workers import Readers, usual_workers
 from rag.errors import DocumentError
 from rag.schema import content_id
+
+if TYPE_CHECKING:
+    from ingest.ray_engine import RayReaders
 
 AHEAD: Final = 64
 """Files begun before it is their turn; the bytes read from them are bounded by `workers.AHEAD_BYTES`."""
@@ -59,7 +62,13 @@ class Turns:
         self._options, self._unchanged = options, unchanged
         workers = usual_workers() if options.workers is None else options.workers
         limits = Limits(options.file_seconds, options.memory_mb)
-        self._readers = Readers(workers, limits) if workers else None
+        self._readers: Readers | RayReaders | None = None
+        if workers and options.engine == "ray":
+            from ingest.ray_engine import RayReaders
+
+            self._readers = RayReaders(workers, limits)
+        elif workers:
+            self._readers = Readers(workers, limits)
 
     def __enter__(self) -> Self:
         return self

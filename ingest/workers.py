@@ -46,7 +46,7 @@ class Readers:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="reader")
         self._own = threading.local()
         self._limits = limits
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._room = threading.Condition()
         self._readings: deque[Reading] = deque()  # begun and not at their end, in order
         self._waiting = 0
@@ -92,10 +92,10 @@ class Readers:
         finally:
             self._put(reading, end)
 
-    def _worker(self) -> _Worker:
-        worker: _Worker | None = getattr(self._own, "worker", None)
+    def _worker(self) -> Worker:
+        worker: Worker | None = getattr(self._own, "worker", None)
         if worker is None:
-            worker = self._own.worker = _Worker(self._limits)
+            worker = self._own.worker = Worker(self._limits)
             with self._room:
                 self._workers.append(worker)
         with self._room:
@@ -164,7 +164,7 @@ class Reading:
         self._readers.drop(self)
 
 
-class _Worker:
+class Worker:
     """One process, started when it is needed and again when it has ended; used by one thread."""
 
     def __init__(self, limits: Limits) -> None:
