@@ -22,8 +22,8 @@ _SCALES = """
 _CURRENCIES = """
 USD: us$ u.s.$ $ ＄ usd us_dollars u.s._dollars dollars dollar 美元 美金; EUR: € eur euros euro 欧元 歐元
 GBP: £ gbp pounds_sterling 英镑 英鎊; CNY: rmb¥ rmb cny renminbi yuan 人民币 人民幣 元人民币 元 圆
-HKD: hk$ hkd hong_kong_dollars 港元 港币 港幣; TWD: nt$ twd ntd 新台币 新台幣 新臺幣 台币; JPY: jpy yen 日元 日圆 日圓 円
-AUD: a$ aud 澳元; CAD: c$ cad 加元; SGD: s$ sgd 新加坡元; CHF: chf 瑞士法郎; ?: ¥ ￥
+HKD: hk$ hkd hong_kong_dollars 港元 港币 港幣; TWD: nt$ twd ntd 新台币 新台幣 新臺幣 台币
+JPY: jpy yen 日元 日圆 日圓 円; AUD: a$ aud 澳元; CAD: c$ cad 加元; SGD: s$ sgd 新加坡元; CHF: chf 瑞士法郎; ?: ¥ ￥
 """
 _UNITS = """
 percent: % ％ percent per_cent pct; permille: ‰; bp: basis_points basis_point bps bp 个基点 個基點 基点

@@ -163,16 +163,16 @@ def _word_signals(
     before: Line | None = None
     for line in pool:
         weights = rarity[line.rank]
-        whole = sum(weights.values())
+        whole = math.fsum(weights.values())
         near = before.terms if before is not None and before.rank == line.rank else frozenset()
-        others = sum(weight(term) * (spread[term] - 1) for term in line.terms) / max(len(held) - 1, 1)
+        others = math.fsum(weight(term) * (spread[term] - 1) for term in line.terms) / max(len(held) - 1, 1)
         words = len(line.text.split()) + len(HAN_CHARS.findall(line.text))
         yield {
             "terms": coverage(asked.terms, line.held),
-            "rare": sum(weights[term] for term in asked.terms & line.held) / whole if whole else 0.0,
+            "rare": math.fsum(weights[term] for term in asked.terms & line.held) / whole if whole else 0.0,
             "beside": coverage(asked.terms, line.held | near),
             **_row_signals(asked, line),
-            "shared": others / (sum(map(weight, line.terms)) or 1.0),
+            "shared": others / (math.fsum(map(weight, line.terms)) or 1.0),
             "kind": float(asked.satisfied_by(line)),
             "rank": 1.0 / line.rank,
             "short": min(words / FULL_LENGTH, 1.0) - 1.0,

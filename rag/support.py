@@ -171,14 +171,13 @@ def weight(term: str) -> float:
 
 
 def coverage(wanted: Iterable[str], held: frozenset[str] | set[str]) -> float:
-    """Return the share of `wanted` terms that are held, by weight, in [0, 1]; 0 when nothing is wanted."""
-    total = got = 0.0
-    for term in wanted:
-        value = weight(term)
-        total += value
-        if term in held:
-            got += value
-    return got / total if total else 0.0
+    """Return the share of `wanted` terms that are held, by weight, in [0, 1]; 0 when nothing is wanted.
+
+    Summed exactly, so that the order of a set, which differs from process to process, changes nothing.
+    """
+    wanted = list(wanted)
+    total = math.fsum(map(weight, wanted))
+    return math.fsum(weight(term) for term in wanted if term in held) / total if total else 0.0
 
 
 class SentenceVectors:
