@@ -28,7 +28,7 @@ from ingest.pipeline import IngestOptions, ingest
 from rag.store import Collection
 from rag.testing import FakeEmbedder
 
-UNFORESEEN = re.compile(r"could not be read: \w+")
+UNFORESEEN = re.compile(r"it is broken, or of a kind not met before")
 """How a reason begins that nobody wrote for a reader."""
 
 
@@ -104,14 +104,15 @@ def _by_kind(
 ) -> dict[str, Any]:
     """Count what was read and what failed; list files that are neither, and reasons nobody wrote for a reader."""
     reasons: defaultdict[str, list[str]] = defaultdict(list)
+    shown = {name.encode("utf-8", "backslashreplace").decode() for name in kinds}
     for failure in failed:
-        reasons[failure["source"].split("#line")[0]].append(failure["reason"])
+        source = failure["source"]
+        reasons[source if source in shown else source.rpartition("#")[0]].append(failure["reason"])
     rows: defaultdict[str, Counter[str]] = defaultdict(Counter)
     slowest: defaultdict[str, float] = defaultdict(float)
     silent = []
     for name, kind in kinds.items():
-        shown = name.encode("utf-8", "backslashreplace").decode()
-        named = bool(reasons.get(shown))
+        named = bool(reasons.get(name.encode("utf-8", "backslashreplace").decode()))
         rows[kind].update(files=1, read=name in held, failed=named and name not in held)
         rows[kind]["read in part"] += named and name in held
         slowest[kind] = max(slowest[kind], seconds.get(name, 0.0))

@@ -43,6 +43,7 @@ class Title:
 
 
 Block = Prose | Title | Grid
+MAX_COLUMNS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def compose(
     """Write blocks out as one document; `facts` are those that its text does not print.
 
     Raises:
-        DocumentError: there is no text in it.
+        DocumentError: there is no text in it, or a table has more columns than any spreadsheet.
     """
     out = _Page()
     for block in blocks:
@@ -121,6 +122,7 @@ def compose(
             continue
         out.turn_to(block.page)
         if isinstance(block, Grid):
+            _check_width(block, source)
             table = write_table(block, out.length)
             if table is not None:
                 out.write(table.text)
@@ -157,6 +159,15 @@ def compose(
         facts=(*facts, *out.facts),
     )
     return Parsed(document, tuple(out.headings), tuple(out.notes))
+
+
+def _check_width(grid: Grid, source: str) -> None:
+    width = max(map(len, grid.rows), default=0)
+    if width > MAX_COLUMNS:
+        raise DocumentError(
+            f"{source}: a table of {width:,} columns; at most {MAX_COLUMNS:,} are read, as many as a spreadsheet has. "
+            "Split it, or turn its rows into columns."
+        )
 
 
 def _write_on(out: _Page, block: Prose) -> None:

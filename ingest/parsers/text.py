@@ -207,7 +207,7 @@ def parse_jsonl(stream: IO[bytes], source: str) -> Iterator[Parsed | Broken]:
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of ten thousand digits, too
         raise DocumentError(f"{where} is not valid JSON ({error}). Correct or drop it.") from error
     if not isinstance(record, dict):
         raise DocumentError(f"{where} holds a {type(record).__name__}; each line must be an object with a text.")

@@ -15,3 +15,12 @@ def test_a_gzip_bomb_is_refused_and_dense_text_is_not() -> None:
         parse(gzip.compress(b"a,b,c\n" * 10_000_000, 1), "a.csv.gz")
     rows = "".join(f"{number},{number * 7919 % 10_007}\n" for number in range(3000))
     assert "2999" in parse(gzip.compress(f"n,value\n{rows}".encode()), "a.csv.gz")[0].text
+
+
+def test_a_table_of_a_million_columns_is_refused() -> None:
+    for name, data in (
+        ("a.csv", b",".join([b"1"] * 1_000_000) + b"\n" + b",".join([b"2"] * 1_000_000)),
+        ("a.html", b"<html><body><table><tr>" + b"<td>1</td>" * 20_000 + b"</tr><tr><td>2</td></tr></table>"),
+    ):
+        with pytest.raises(DocumentError, match="columns; at most 16,384"):
+            parse(data, name)

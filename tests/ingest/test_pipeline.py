@@ -69,7 +69,13 @@ def test_an_unforeseen_error_is_recorded_and_a_refused_write_is_not(
 
     monkeypatch.setattr(pipeline, "chunk", fail)
     report = ingest([files / "notes.txt"], index)
-    assert report.failed == [{"source": f"{files}/notes.txt", "reason": "could not be read: ZeroDivisionError: oops"}]
+    assert report.failed == [
+        {
+            "source": f"{files}/notes.txt",
+            "reason": "it is broken, or of a kind not met before (ZeroDivisionError: oops). "
+            "Save it anew from its own program.",
+        }
+    ]
     monkeypatch.undo()
 
     def refuse(*_: object, **__: object) -> None:
@@ -236,3 +242,25 @@ def test_duplicates_are_reported_and_left_out(tmp_path: Path) -> None:
     with Collection.open(tmp_path / ".all", FakeEmbedder(64), writable=True, create=True) as index:
         assert ingest([tmp_path], index).duplicates == []
         assert len(index.sources()) == 5
+
+
+def test_a_broken_line_is_named_and_the_others_are_read(tmp_path: Path, index: Any) -> None:
+    path = tmp_path / "r.jsonl"
+    whole = [f'{{"id": "{name}", "text": "Record {name}. 记录。"}}' for name in "abc"]
+    path.write_text("\n".join(whole), "utf-8")
+    assert ingest([path], index).documents == 3
+    path.write_text(
+        "\n".join([whole[0], whole[1][:-4], whole[2].replace("Record", "Changed"), '{"n": ' + "9" * 9000 + "}"])
+    )
+    report = ingest([path], index)
+    assert [failure["source"] for failure in report.failed] == [f"{path}#line 2", f"{path}#line 4"]
+    assert all("not valid JSON" in failure["reason"] for failure in report.failed)
+    assert "Changed" in index.committed[f"{path}#c"][0].text
+    assert f"{path}#b" in index.committed  # it may be what the broken line was
+    assert len(ingest([path], index).failed) == 2  # named until it is mended
+    path.write_text("\n".join([whole[0], whole[2]]), "utf-8")
+    report = ingest([path], index)
+    assert (report.failed, report.deleted) == ([], 1)
+    path.write_text("\n".join(["{", *["[]"] * 30]), "utf-8")
+    assert len(ingest([path], index).failed) == 21  # twenty, and how many more
+    assert len(index.committed) == 2
