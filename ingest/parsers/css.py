@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from rag.errors import DocumentError
+
 MAX_CSS = 4_000_000  # characters of all sheets together that are read
+MAX_WORK = 100_000_000  # elements looked at for all rules together
 MAX_LOOSE = 60  # rules that name neither class nor id nor tag
 _COMMENT = re.compile(r"/\*.*?(?:\*/|$)|<!--|-->", re.DOTALL)
 _TELLING = re.compile(
@@ -69,13 +72,19 @@ def _plain(text: str) -> str:
 class Sheet:
     """The rules of a page by the class, id or tag that their last part names."""
 
+    tree: Any = None
+    source: str = "page"
     by_name: dict[str, list[_Rule]] = field(default_factory=dict)
     loose: list[_Rule] = field(default_factory=list)
+    reached: dict[str, set[int]] = field(default_factory=dict)  # selector: the elements that it reaches
+    size: int = 0  # elements of the page
+    work: int = 0  # elements looked at so far, those reached counted fifty times
 
     @classmethod
-    def of(cls, text: str) -> Sheet:
-        """Read style sheets joined to one text."""
-        sheet = cls()
+    def of(cls, tree: Any, source: str) -> Sheet:
+        """Read the style sheets of a page."""
+        sheet = cls(tree, source)
+        text = "\n".join(node.text() for node in tree.css("style"))
         for order, (selectors, body) in enumerate(_rules(_plain(text[:MAX_CSS]))):
             declared = list(_declarations(body))
             for important in (False, True):
@@ -83,6 +92,11 @@ class Sheet:
                 for selector in _COMMA.split(selectors) if style else ():
                     sheet._add(selector.strip(), style, order, important)
         return sheet
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the page has no rules that can hide text."""
+        return not self.by_name and not self.loose
 
     def _add(self, selector: str, style: Style, order: int, important: bool) -> None:
         last = _LAST.search(selector)
@@ -108,15 +122,21 @@ class Sheet:
             self.loose.append(rule)
 
     def style(self, node: Any, tag: str, attributes: Mapping[str, str | None]) -> Style:
-        """Return the style that the rules and the element's own `style` give it together."""
+        """Return the style that the rules and the element's own `style` give it together.
+
+        Raises:
+            DocumentError: the rules take more work than any page is worth.
+        """
         own = attributes.get("style")
-        if not self.by_name and not self.loose:
+        if self.is_empty:
             return read_style(own) if own else {}
         names = {f".{name}" for name in (attributes.get("class") or "").split()}
         if attributes.get("id"):
             names.add(f"#{attributes['id']}")
         rules = [rule for key in (*names, tag) for rule in self.by_name.get(key, ())] + self.loose
-        reached = sorted((rule for rule in rules if _reaches(rule, node, tag, names)), key=lambda rule: rule.weight)
+        reached = sorted(
+            (rule for rule in rules if self._reaches(rule, node, tag, names)), key=lambda rule: rule.weight
+        )
         if not reached:
             return read_style(own) if own else {}
         style: dict[str, str] = {}
@@ -130,6 +150,32 @@ class Sheet:
                 _lay(style, rule.style)
         return style
 
+    def _reaches(self, rule: _Rule, node: Any, tag: str, names: set[str]) -> bool:
+        if (rule.tag and rule.tag != tag) or not rule.names <= names:
+            return False
+        if rule.simple:
+            return True
+        if rule.selector not in self.reached:
+            self.reached[rule.selector] = self._all(rule.selector)
+        return node.mem_id in self.reached[rule.selector]
+
+    def _all(self, selector: str) -> set[int]:
+        """Return the elements of the page that a selector reaches; none where it cannot be read."""
+        from selectolax.lexbor import SelectolaxError
+
+        try:
+            found = {node.mem_id for node in self.tree.css(selector)}
+        except SelectolaxError:
+            return set()
+        self.size = self.size or len(self.tree.css("*"))
+        self.work += self.size + 50 * len(found)
+        if self.work > MAX_WORK:
+            raise DocumentError(
+                f"{self.source}: the style sheets of the page take too long to work out "
+                f"({len(self.reached):,} rules so far). Print the page to PDF, or save it without them."
+            )
+        return found
+
 
 def _lay(style: dict[str, str], above: Style) -> None:
     """Put declarations over others; a short form takes the place of the long one that came before."""
@@ -139,19 +185,6 @@ def _lay(style: dict[str, str], above: Style) -> None:
     if "font" in above:
         style.pop("font-size", None)
     style.update(above)
-
-
-def _reaches(rule: _Rule, node: Any, tag: str, names: set[str]) -> bool:
-    if (rule.tag and rule.tag != tag) or not rule.names <= names:
-        return False
-    if rule.simple:
-        return True
-    from selectolax.lexbor import SelectolaxError
-
-    try:
-        return bool(node.css_matches(rule.selector))
-    except SelectolaxError:
-        return False
 
 
 def _rules(css: str) -> Iterator[tuple[str, str]]:

@@ -26,7 +26,8 @@ INLINE = re.compile(
     "|var|wbr|ix:nonfraction|ix:nonnumeric|ix:continuation|ix:footnote|ix:exclude|ix:fraction|ix:numerator"
     "|ix:denominator"
 )
-MAX_CELLS = 1_000_000  # of one table, spans written out; behind them a cell claims no more than itself
+MAX_CELLS = 300_000  # of one table, spans written out; behind them a cell claims no more than itself
+MAX_COLUMNS = 1_000  # the same for one row
 MAX_DEPTH = 200  # nested elements; deeper ones are read as text
 _TAG = re.compile(r"<[^>]*>")
 _RAISED = re.compile(r"\s*[+−-]?[\d,]{1,4}\s*")
@@ -46,7 +47,7 @@ def parse_html(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     tree = LexborHTMLParser(markup_of(stream.read(), source))
     head = tree.css_first("title")
     title = clean_line(head.text()) if head is not None else ""
-    page = Page.of(tree)
+    page = Page.of(tree, source)
     blocks = list(page.blocks(tree.body)) if tree.body is not None else []
     metadata, facts = page.tally.metadata(), list[Fact]()
     if page.tags is not None:
@@ -65,7 +66,7 @@ def html_blocks(text: str, source: str = "page", tally: Tally | None = None) -> 
 
     check_markup(text, source)
     tree = LexborHTMLParser(text)
-    page = Page.of(tree)
+    page = Page.of(tree, source)
     if tally is not None:
         page.tally = tally
     return list(page.blocks(tree.body)) if tree.body is not None else []
@@ -78,9 +79,9 @@ class Page:
         self.sheet, self.tags, self.tally = sheet, tags, Tally()
 
     @classmethod
-    def of(cls, tree: Any) -> Page:
+    def of(cls, tree: Any, source: str) -> Page:
         """Read the style sheets of a page."""
-        return cls(Sheet.of("\n".join(node.text() for node in tree.css("style"))), Tags.of(tree))
+        return cls(Sheet.of(tree, source), Tags.of(tree))
 
     def blocks(self, body: Any) -> Iterator[Block]:
         """Yield the blocks of the page; a page that is hidden as a whole waits for a script, and is read."""
@@ -98,6 +99,8 @@ class Page:
     def _enter(self, node: Any, tag: str, look: Look) -> Look | None:
         """Return the look of what is in an element; None where it is hidden with all in it, which is counted."""
         attributes = node.attributes
+        if not attributes and self.sheet.is_empty:
+            return look
         style = self.sheet.style(node, tag, attributes)
         kind = hides(style) if style else ""
         kind = "hidden" if "hidden" in attributes else kind
@@ -262,7 +265,7 @@ class Page:
                 if placed:
                     facts[len(grid), len(line)] = [fact for _, _, fact in placed]
                 down, across = span(cell, "rowspan"), span(cell, "colspan")
-                across = across if count + len(line) < MAX_CELLS else 1
+                across = across if count + len(line) < MAX_CELLS and len(line) < MAX_COLUMNS else 1
                 again = text if is_year(text) or not is_value(text) else ""
                 shown = [text, *[again] * (across - 1)]
                 if down > 1:

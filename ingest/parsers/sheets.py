@@ -17,7 +17,7 @@ from typing import IO, Any
 from ingest.clean import clean_line
 from ingest.parsers.archive import check_archive
 from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
-from ingest.parsers.grid import Grid, is_value
+from ingest.parsers.grid import Grid
 from ingest.parsers.hidden import BLACK, WHITE, Colour, Tally, blends, read_colour
 from ingest.pulse import beat
 from rag.errors import DocumentError
@@ -25,6 +25,7 @@ from rag.schema import Scalar
 
 MAX_BLANK_ROWS = 2_000  # of a sheet, after which it counts as ended
 MAX_CELLS = 20_000_000  # of a sheet, empty ones between others counted, after which the rest is not read
+_DIGIT = re.compile(r"\d")
 _DULL_SHEET = re.compile(r"(?:sheet|工作表|表)\s*\d*", re.IGNORECASE)
 _CURRENCY_FORMAT = re.compile(r"\[\$([^\]-]*)[^\]]*\]|\"([$€£¥￥])\"|([$€£¥￥])")
 _SENTENCE_END = re.compile(r"(?<=[.)])\s+(?=[A-Z])|(?<=。)")
@@ -154,7 +155,7 @@ class _Sheet:
         from openpyxl.utils import get_column_letter
 
         places = (
-            (i, j, number) for i, (number, row) in enumerate(group) for j, text in enumerate(row) if is_value(text)
+            (i, j, number) for i, (number, row) in enumerate(group) for j, text in enumerate(row) if _DIGIT.search(text)
         )
         return {(i, j): f"{self.sheet.title}!{get_column_letter(j + 1)}{number}" for i, j, number in places}
 

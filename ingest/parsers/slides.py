@@ -112,13 +112,11 @@ class _Slide:
         behind = [p for part in (layout.slide_master, layout) for p in self._placed(part.shapes) if not p.bare]
         placed = list(self._placed(self.slide.shapes))
         title = self.slide.shapes.title
-        chosen = [p for p in placed if self._is_on(p)]
-        chosen.sort(
-            key=lambda p: (p.shape is not title, p.box.top // 200_000 if p.box else 0, p.box.left if p.box else 0)
-        )
+        chosen = [(p, i) for i, p in enumerate(placed) if self._is_on(p)]
+        chosen.sort(key=lambda pair: _order(pair[0], title))
         name = ""
-        for one in chosen:
-            under = [*behind, *placed[: placed.index(one)]]
+        for one, i in chosen:
+            under = [*behind, *placed[:i]]
             is_title = title is not None and one.shape.shape_id == title.shape_id
             for block in self._shape(one, under, name):
                 if is_title and isinstance(block, Prose):
@@ -283,6 +281,13 @@ def _box(shape: Any, move: _Move | None) -> _Box | None:
     if move is None:
         return _Box(left, top, width, height)
     return _Box(move.left + left * move.across, move.top + top * move.down, width * move.across, height * move.down)
+
+
+def _order(placed: _Placed, title: Any) -> tuple[bool, float, float]:
+    """The title first, then from top to bottom; within a fifth of an inch from left to right."""
+    box = placed.box
+    is_title = title is not None and placed.shape.shape_id == title.shape_id
+    return (not is_title, box.top // 200_000 if box else 0.0, box.left if box else 0.0)
 
 
 def _is_hidden(shape: Any) -> bool:

@@ -194,13 +194,14 @@ def _write_row(
 
 def _shape(grid: Grid) -> _Shape | None:
     rows = [[clean_line(cell) for cell in row] for row in grid.rows]
-    width = max((len(row) for row in rows), default=0)
-    rows = [row + [""] * (width - len(row)) for row in rows]
+    used = sorted({j for row in rows for j, cell in enumerate(row) if cell})  # a sheet may use columns A and XFD
+    rows = [[row[j] if j < len(row) else "" for j in used] for row in rows]
     indents = [*grid.indents, *[0.0] * (len(rows) - len(grid.indents))]
     kept = [i for i, row in enumerate(rows) if any(row)]
     (rows, origins), indents = merge_signs([rows[i] for i in kept]), [indents[i] for i in kept]
     if not rows or not rows[0]:
         return None
+    origins = [[used[j] for j in columns] for columns in origins]
     titles: list[str] = []
     count = 0
     if grid.header_rows is None:
