@@ -115,7 +115,8 @@ def reason_of(error: BaseException) -> str:
         return "the file may not be read. Change its permissions, or run as who may read it."
     if isinstance(error, OSError) and error.errno is not None:
         return f"the file could not be read from the disk: {error.strerror or error}. Check the disk and try again."
-    return f"it is broken, or of a kind not met before ({type(error).__name__}: {error}). Save it anew from its own program."
+    what = f"{type(error).__name__}: {error}"
+    return f"it is broken, or of a kind not met before ({what}). Save it anew from its own program."
 
 
 def printable(text: str) -> str:
