@@ -150,6 +150,14 @@ def docs_delete(document: str, collection: Collection = None, as_json: Json = Fa
     )
 
 
+@docs.command("restore")
+def docs_restore(collection: Collection = None) -> None:
+    """Put the originals back into a text on stdin that holds pseudonyms of a collection."""
+    from app.intake import restored
+
+    sys.stdout.write(restored(sys.stdin.read(), collection))
+
+
 @docs.command("compact")
 def docs_compact(collection: Collection = None, as_json: Json = False) -> None:
     """Take deleted text off the disk and shrink the files."""

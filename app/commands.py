@@ -192,10 +192,14 @@ def all_collections() -> list[dict[str, Any]]:
 
 
 def drop_collection(name: str) -> dict[str, Any]:
-    """Delete a collection with all its files."""
+    """Delete a collection with all its files, and the vault of its pseudonyms."""
+    from app.intake import vault_path
     from rag.store import delete_collection
 
-    delete_collection(settings_of().collections, name)
+    settings = settings_of()
+    delete_collection(settings.collections, name)
+    for path in vault_path(settings, name).parent.glob(f"{name}.sqlite*"):
+        path.unlink()
     return {"deleted": name}
 
 

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from app.commands import ProgressBar, settings_of
 from ingest.options import IngestOptions
+from ingest.vault import Vault
 from rag.errors import UserError
 from rag.schema import Embedder
 from rag.settings import Settings
 
 
+def vault_path(settings: Settings, collection: str | None = None) -> Path:
+    """Return where the names behind the pseudonyms of a collection are kept: apart from it, for its owner alone."""
+    return settings.home.expanduser() / "vaults" / f"{collection or settings.collection}.sqlite"
+
+
+@contextmanager
 def ingest_options(
-    settings: Settings, embedder: Embedder, *, prune: bool = False, base: Path | None = None
+    settings: Settings,
+    embedder: Embedder,
+    *,
+    collection: str | None = None,
+    prune: bool = False,
+    base: Path | None = None,
+) -> Iterator[IngestOptions]:
+    """Yield how files are read under these settings; the one place where settings become options of an ingest."""
+    chosen = settings.ingest
+    pseudonyms = chosen.deidentify == "pseudonym"
+    with Vault(vault_path(settings, collection)) if pseudonyms else nullcontext() as vault:
+        yield _options(settings, embedder, vault, prune=prune, base=base)
+
+
+def _options(
+    settings: Settings, embedder: Embedder, vault: Vault | None, *, prune: bool, base: Path | None
 ) -> IngestOptions:
-    """Return how files are read under these settings; the one place where settings become options of an ingest."""
     chosen = settings.ingest
     return IngestOptions(
         max_tokens=settings.chunk.max_tokens,
@@ -27,6 +49,11 @@ def ingest_options(
         workers=chosen.workers,
         file_seconds=chosen.file_seconds,
         memory_mb=chosen.memory_mb,
+        engine=chosen.engine,
+        deidentify=chosen.deidentify,
+        vault=vault,
+        duplicates=chosen.duplicates,
+        likeness=chosen.likeness,
     )
 
 
@@ -42,8 +69,11 @@ def ingest_paths(
     if missing:
         raise UserError(f"There is no file or folder {', '.join(missing)}. Check the spelling.")
     embedder = embedder_of(settings)
-    options = ingest_options(settings, embedder, prune=prune)
-    with open_collection(settings, collection, writable=True, embedder=embedder) as index, ProgressBar() as progress:
+    with (
+        ingest_options(settings, embedder, collection=collection, prune=prune) as options,
+        open_collection(settings, collection, writable=True, embedder=embedder) as index,
+        ProgressBar() as progress,
+    ):
         return ingest(paths, index, options=options, progress=progress).as_json()
 
 
@@ -60,8 +90,24 @@ def watch_paths(
     def opened() -> Any:
         return open_collection(settings, collection, writable=True, embedder=embedder)
 
-    for report in watch(paths, opened, options=ingest_options(settings, embedder), interval=every):
-        yield report.as_json()
+    with ingest_options(settings, embedder, collection=collection) as options:
+        for report in watch(paths, opened, options=options, interval=every):
+            yield report.as_json()
+
+
+def restored(text: str, collection: str | None) -> str:
+    """Return a text with the originals in place of the pseudonyms of a collection.
+
+    Raises:
+        UserError: the collection has no vault.
+    """
+    from ingest.vault import restore
+
+    path = vault_path(settings_of(), collection)
+    if not path.is_file():
+        raise UserError(f"There is no vault at {path}: nothing was ingested there with ingest.deidentify = pseudonym.")
+    with Vault(path) as vault:
+        return restore(text, vault)
 
 
 def fetch_filings(

@@ -51,6 +51,12 @@ class IngestSettings(_Section):
     )
     file_seconds: float = Field(20.0, gt=0, le=3600, description="longest reading of one file, more for large ones")
     memory_mb: int = Field(1000, ge=100, le=1_000_000, description="most memory the reading of one file may take")
+    engine: Literal["local", "ray"] = Field("local", description="who reads: processes here, or actors of Ray")
+    deidentify: Literal["off", "mask", "pseudonym"] = Field(
+        "off", description="persons in documents: kept, masked, or numbered; a vault in `home` knows who was who"
+    )
+    duplicates: Literal["keep", "skip"] = Field("keep", description="documents that say what another one says")
+    likeness: float = Field(0.9, ge=0.5, le=1.0, description="share of words from which a document is a duplicate")
 
 
 class RetrieveSettings(_Section):

@@ -72,8 +72,11 @@ def _ingest(files: list[UploadedFile], settings: Settings, words: Words, bar: Ca
         bar(done / max(total, 1), as_markdown(told if done < total else words.saving))
 
     embedder = embedder_of(settings)
-    with on_disk(files) as paths, open_collection(settings, writable=True, embedder=embedder) as index:
-        options = ingest_options(settings, embedder, base=paths[0].parent)
+    with (
+        on_disk(files) as paths,
+        ingest_options(settings, embedder, base=paths[0].parent) as options,
+        open_collection(settings, writable=True, embedder=embedder) as index,
+    ):
         found = ingest(paths, index, options=options, progress=progress).as_json()
     return {**found, "collection": settings.collection}
 

@@ -185,3 +185,43 @@ def test_a_text_of_200_mb_is_refused_by_name_and_the_rest_goes_on(run: Any, fold
     assert code == 0 and report["documents"] == 3
     reason = next(item["reason"] for item in report["failed"] if item["source"].endswith("huge.txt"))
     assert "200 MB" in reason and "chunk.max_file_mb" in reason
+
+
+NOTE = """Discharge summary
+Patient: Jane Whitfield, MRN 4471203. Phone (212) 555-0143. Metformin 500 mg twice daily was started.
+
+出院小结
+姓名：王秀兰，电话 13800138000。二甲双胍每次500毫克，每日两次。
+"""
+
+
+def test_persons_are_numbered_come_back_and_go_with_their_collection(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "note.txt").write_text(NOTE, encoding="utf-8")
+    monkeypatch.setenv("CONSILIUM_INGEST__DEIDENTIFY", "pseudonym")
+    assert run("ingest", str(tmp_path / "note.txt"), "-c", "ward", "--json")[0] == 0
+    _, found, _ = run("search", "metformin 二甲双胍", "-c", "ward", "--json")
+    text = " ".join(passage["text"] for passage in found["passages"])
+    assert "500 mg" in text and "500毫克" in text
+    assert not any(person in text for person in ("Whitfield", "4471203", "555-0143", "王秀兰", "13800138000"))
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    _, back, _ = run("docs", "restore", "-c", "ward")
+    assert all(person in back for person in ("Jane Whitfield", "4471203", "王秀兰", "13800138000"))
+    vaults = list(Path(os.environ["CONSILIUM_HOME"]).glob("vaults/*"))
+    assert vaults
+    assert run("collections", "delete", "ward", "--json")[0] == 0
+    assert not any(path.exists() for path in vaults)
+
+
+def test_a_duplicate_is_left_out_and_named_where_that_is_asked(
+    run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "copy.md").write_text(METFORMIN, encoding="utf-8")
+    monkeypatch.setenv("CONSILIUM_INGEST__DUPLICATES", "skip")
+    _, report, _ = run("ingest", str(folder), "-c", "once", "--json")
+    assert report["documents"] == 3
+    assert [(Path(item["source"]).name, item["kind"]) for item in report["duplicates"]] in (
+        [("metformin.md", "exact")],
+        [("copy.md", "exact")],
+    )
