@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from rag.encoding import unpack_metadata, unpack_tables
+from rag.encoding import unpack_facts, unpack_metadata, unpack_tables
 from rag.errors import UnknownDocumentError
 from rag.schema import Chunk, ChunkKind, Document, Passage, Where
 from rag.versions import Edition, superseded
@@ -165,6 +165,7 @@ class Contents:
             language=language,
             page_starts=tuple(json.loads(page_starts)),
             tables=unpack_tables(tables),
+            facts=unpack_facts(tables),
             metadata=unpack_metadata(metadata),
         )
 

@@ -200,7 +200,7 @@ class Records(Contents):
                 document.title,
                 document.language,
                 dumps(document.page_starts),
-                pack_tables(document.tables),
+                pack_tables(document.tables, document.facts),
                 pack_metadata(document.metadata, document.source),
                 digest,
                 number,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from ingest.parsers import read
 from ingest.parsers.blocks import Parsed
 from rag.encoding import pack_tables, unpack_facts, unpack_tables
 from rag.schema import Cell, Fact
+from rag.store import Collection
+from rag.testing import FakeEmbedder
 
 HEADER = """<div style="display:none"><ix:header><ix:hidden>
 <ix:nonNumeric name="dei:AmendmentFlag" contextRef="y17">false</ix:nonNumeric>
@@ -195,3 +198,13 @@ def test_facts_and_names_are_stored_with_the_tables() -> None:
     assert (unpack_tables(plain), unpack_facts(plain)) == (document.tables, ())
     assert (unpack_tables(""), unpack_facts("")) == ((), ())
     assert Cell("1").name is None
+
+
+def test_a_collection_keeps_the_facts(tmp_path: Path) -> None:
+    whole = parsed(filing()).document
+    with Collection.open(tmp_path / "c", FakeEmbedder(), writable=True, create=True) as collection:
+        collection.add(whole, chunk(whole, max_tokens=80), fingerprint="1")
+        collection.commit()
+        kept = collection.document(whole.id)
+    assert kept == whole
+    assert len(kept.facts) > 10
