@@ -1,5 +1,7 @@
 """The command line as a person or a script meets it; contracts of docs/cli.md."""
 
+import io
+import os
 from pathlib import Path
 from typing import Any
 
