@@ -6,6 +6,7 @@ decided by the first bytes; the name decides only between formats that look alik
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -76,8 +77,7 @@ def discover(
         if not root.exists():
             raise DocumentError(f"{given}: there is no such file or folder. Check the name and the working folder.")
         start = root.resolve()
-        for path in [start] if start.is_file() else _walk(start, {start}, closed):
-            real = path.resolve()
+        for path, real in [(start, start)] if start.is_file() else _walk(start, start, {start}, closed):
             if real not in seen:
                 seen.add(real)
                 yield Found(path, source_of(path, base))
@@ -90,22 +90,30 @@ def source_of(path: Path, base: Path | None = None) -> str:
     return (path.relative_to(base.resolve()) if base is not None and inside else path).as_posix()
 
 
-def _walk(folder: Path, above: set[Path], closed: list[Path]) -> Iterator[Path]:
-    """Yield regular files; `above` holds the real folders on the way here, so that a link back up is not followed."""
+def _walk(folder: Path, real: Path, above: set[Path], closed: list[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield regular files as they are named and as they really lie.
+
+    `real` is where the folder really lies, `above` the real folders on the way here, so that a link back up is not
+    followed.
+    """
     try:
-        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+        with os.scandir(folder) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
     except OSError:
         closed.append(folder)
         return
     for entry in entries:
         if entry.name.startswith((".", "~$")) or is_side(entry.name):
             continue
-        if entry.is_dir():
-            real = entry.resolve()
-            if real not in above:
-                yield from _walk(entry, above | {real}, closed)
-        elif entry.is_file():
-            yield entry
+        path = folder / entry.name
+        try:
+            place = path.resolve() if entry.is_symlink() else real / entry.name
+            if entry.is_file():
+                yield path, place
+            elif entry.is_dir() and place not in above:
+                yield from _walk(path, place, above | {place}, closed)
+        except (OSError, RuntimeError):
+            continue  # a link in a circle
 
 
 def format_of(head: bytes, source: str) -> Format:

@@ -1,6 +1,6 @@
 """Keeps a collection equal to folders: new, changed, moved and deleted files are followed until told to stop.
 
-The folders are looked through every few seconds. That costs about 10 ms for a thousand files and works on every file
+The folders are looked through every few seconds. That costs about 15 ms for a thousand files and works on every file
 system; notices of the system do not reach network drives and mounted volumes, where shared documents mostly lie.
 A file is read when it has stopped changing. The collection is opened for writing only while there is something to do.
 """
