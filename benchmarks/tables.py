@@ -9,6 +9,7 @@ before it and under the headings printed over it, counted in the scale the table
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import tempfile
 import unicodedata
@@ -117,6 +118,27 @@ def measure(tables: Sequence[Made], layout: Layout, folder: Path, show: int) -> 
     }
 
 
+def filings(folder: Path, show: int) -> dict[str, Any]:
+    """Look up the cells of real filings that were read by eye (`benchmarks/filings.json`)."""
+    truths = json.loads(Path(__file__).with_name("filings.json").read_text(encoding="utf-8"))
+    counts: Counter[str] = Counter()
+    files: dict[str, Document] = {}
+    for one in truths:
+        name = one["file"]
+        if name not in files:
+            (files[name],) = parse(folder / f"{name}.pdf")
+        document = files[name]
+        starts = [*document.page_starts, len(document.text) + 1]
+        pool = list(found_in(document, starts[one["page"] - 1], starts[one["page"]]))
+        fault = fault_of(Truth(one["row"], one["column"], Decimal(one["value"]), one["scale"]), pool)
+        counts["n"] += 1
+        counts[fault] += 1
+        if fault and show:
+            print(f"  {name} p. {one['page']} {fault}: {one['value']} | {one['row']} | {one['column']}")
+    share = round(counts[""] / counts["n"], 4)
+    return {"cells": counts["n"], "recovered": share, **{fault: counts[fault] for fault in FAULTS}}
+
+
 def main() -> None:
     """Read the arguments, measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -137,9 +159,12 @@ def main() -> None:
             if given.layout in layout.name
         }
     rows = [(name, *found.values()) for name, found in results.items()]
+    real = filings(data_folder(given.data) / "pdf" / "financebench", given.show) if not given.layout else None
     cells = sum(found["cells"] for found in results.values())
     share = sum(found["recovered"] * found["cells"] for found in results.values()) / cells
     shown = table(("layout", "tables", "cells", "recovered", *(f"wrong {fault}" for fault in FAULTS)), rows)
+    if real is not None:
+        shown += f"\n\nfilings: {real['recovered']:.4f} of {real['cells']} cells read by eye"
     write(
         given.out,
         "tables",

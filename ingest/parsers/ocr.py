@@ -24,6 +24,7 @@ SURE = 85.0  # of 100: mean confidence below which the other languages are tried
 DOUBT = 40.0  # confidence below which a word speaks against the languages it was read in
 LEAST = 20.0  # confidence of a word that is kept
 _NUMBERS = re.compile(r"\d [\d(-]")
+_GOES_ON = re.compile(r"\d[,.]$")
 _SPLIT_NUMBER = re.compile(r"(?<=\d)(, (?=\d{3}(?!\d))|\. (?=\d{1,2}(?!\d)))")
 
 
@@ -122,7 +123,9 @@ def _lines(words: Sequence[Word], scale: float, height: float) -> list[Line]:
         right = 0
         for word in row:
             parted = pieces and _NUMBERS.search(f"{pieces[-1].text[-1:]} {word.text[:1]}")
-            if pieces and word.left - right <= (NUMBER_GAP if parted else GAP) * size:
+            goes_on = bool(pieces) and _GOES_ON.search(pieces[-1].text) and word.text[:1].isdigit()
+            room = 1.5 if goes_on else NUMBER_GAP if parted else GAP
+            if pieces and word.left - right <= room * size:
                 pieces[-1].text += f" {word.text}"
                 pieces[-1].x1 = (word.left + word.width) / scale
             else:

@@ -124,6 +124,8 @@ class _Pages:
             again = before is not None and last is not None and top and _same_head(before, region)
             if again and last is not None:  # the heading is repeated on the next page
                 caption, notes = last.caption, [*notes, *last.notes]
+            elif last is not None and before is not None and last.page == page and _siblings(before, region):
+                notes = [*notes, *last.notes]
             grid = to_grid(region, caption=caption, notes=notes, page=page)
         self.blocks.append(grid)
         self._table, self._grid, self._since, self._open = region, grid, [], False
@@ -188,7 +190,8 @@ class _Pages:
         runs_on = self._open and small and isinstance(last, Prose) and last.page != page
         self.blocks.append(Prose(text, page, runs_on))
         tabular = _TABULAR.search(text)
-        of_notes = isinstance(last, Title) and _NOTES.search(last.text) is not None and not strip_notice(text)
+        above = [block.text for block in self.blocks[-4:-1] if isinstance(block, Title | Prose)]
+        of_notes = any(map(_NOTES.search, above)) and not strip_notice(text)
         self._notice = tabular.group() if tabular else text if of_notes else self._notice
         self._open = not _TERMINAL.search(text) and _free(lines[-1]) < SHORT
 
@@ -256,6 +259,12 @@ def _goes_on(before: Region, region: Region, *, top: bool) -> bool:
         return True
     columns = region.columns
     return all(any(a[0] <= b[1] and b[0] <= a[1] for a in before.columns) for b in columns)
+
+
+def _siblings(before: Region, region: Region) -> bool:
+    """Tell whether two tables of a page have the same row labels, and so the same scale where only one says it."""
+    labels = {row.label[0].text for row in before.rows if row.label and row.cells}
+    return len({row.label[0].text for row in region.rows if row.label and row.cells} & labels) > 1
 
 
 def _same_head(before: Region, region: Region) -> bool:

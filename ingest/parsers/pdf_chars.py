@@ -49,6 +49,9 @@ def read_characters(page: Any, textpage: Any) -> Characters:
         hidden[codes <= 32] = 0
         codes = np.where(hidden > 0, 32, codes).astype(np.uint32)
         text = codes.tobytes().decode("utf-32-le", "replace")
+    x0, y0, _, _ = page.get_bbox()
+    if x0 or y0:  # the page shown begins elsewhere than at 0, 0
+        boxes = boxes - np.array([x0, y0, x0, y0], np.float32)
     if rotation:
         boxes = _upright(boxes, rotation, width, height)
     return Characters(text, codes, boxes, hidden, width, height, _unknown(textpage.raw, codes, raw))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -13,7 +14,7 @@ from ingest.parsers.pdf_lines import Line, Piece
 from ingest.parsers.pdf_rows import Region, Row, split_piece
 
 HANGS = 2.0  # points: how much less than its first line the rest of a wrapped label may be set in
-LONGEST_MARK = 12  # characters of a reference to a note
+LONGEST_WORDS = 24  # characters of words in a column between labels and numbers
 MIDDLE = 0.06  # of the width of all columns that a heading over all of them may be off the middle
 CENTRED = 2.5  # points that words of one heading may be off its middle or edge
 _PERIOD = re.compile(
@@ -29,10 +30,10 @@ def to_grid(
 ) -> Grid:
     """Write a region as a grid: the label first, then one cell a column. `head_of` is the table it goes on from."""
     source = head_of or region
-    marks = _marks(region)
+    words = _word_columns(region)
     grid = _head_rows(source)
-    if marks:
-        grid = [_mark_off(row, line, source) for row, line in zip(grid, source.head, strict=True)]
+    if words:
+        grid = [_part(row, line, source, words) for row, line in zip(grid, source.head, strict=True)]
     heads = len(grid)
     indents = [line.x0 for line in source.head]
     labels = _Labels(region)
@@ -40,8 +41,10 @@ def to_grid(
         cells = [""] * len(region.columns)
         for cell in row.cells:
             cells[_column(region, cell)] = cell.text
-        mark = marks.get(id(row.line), "")
-        grid.append([label.removesuffix(mark).strip(), mark, *cells] if marks else [label, *cells])
+        texts = _texts(row.label[1:], words)
+        for text in reversed([text for text in texts if text]):
+            label = label.removesuffix(text).strip()
+        grid.append([label, *texts, *cells])
         indents.append(indent)
     region.currency = next((c.text[0] for r in region.rows for c in r.cells if c.text[0] in "$€£¥￥"), source.currency)
     return Grid(
@@ -49,25 +52,39 @@ def to_grid(
     )
 
 
-def _marks(region: Region) -> dict[int, str]:
-    """Return the texts of a narrow column between labels and numbers ("Note 5", "七、4"), by the id of their line.
+def _word_columns(region: Region) -> list[float]:
+    """Return the middles of columns of words between labels and numbers ("Note 5", "七、4", dates); mostly none."""
+    counts = Counter(len(row.label) for row in region.rows if row.cells and len(row.label) > 1)
+    size, rows = max(counts.items(), key=lambda item: item[1], default=(1, 0))
+    if rows < 3:
+        return []
+    full = [row.label[1:] for row in region.rows if row.cells and len(row.label) == size]
+    middles = []
+    for column in zip(*full, strict=True):
+        middle = statistics.median((p.x0 + p.x1) / 2 for p in column)
+        left = statistics.median(p.x0 for p in column)
+        aligned = all(abs(p.x0 - left) < 6 or abs((p.x0 + p.x1) / 2 - middle) < 6 for p in column)
+        if not aligned or max(len(p.text) for p in column) > LONGEST_WORDS:
+            return []
+        middles.append(middle)
+    return middles
 
-    Empty unless several rows have such a text at one place.
-    """
-    second = [(row, row.label[1]) for row in region.rows if row.cells and len(row.label) == 2]
-    if len(second) < 3 or max(len(piece.text) for _, piece in second) > LONGEST_MARK:
-        return {}
-    middle = statistics.median((piece.x0 + piece.x1) / 2 for _, piece in second)
-    left = statistics.median(piece.x0 for _, piece in second)
-    near = all(abs(p.x0 - left) < 6 or abs((p.x0 + p.x1) / 2 - middle) < 6 for _, p in second)
-    return {id(row.line): piece.text for row, piece in second} if near else {}
+
+def _texts(pieces: Sequence[Piece], columns: Sequence[float]) -> list[str]:
+    """Give pieces to the columns of words they stand nearest to."""
+    texts = [""] * len(columns)
+    for piece in pieces if columns else ():
+        j = min(range(len(columns)), key=lambda j: abs(columns[j] - (piece.x0 + piece.x1) / 2))
+        texts[j] = f"{texts[j]} {piece.text}".strip()
+    return texts
 
 
-def _mark_off(row: list[str], line: Line, region: Region) -> list[str]:
-    """Give the column of marks a heading of its own where the heading line has a second piece left of the numbers."""
-    own = [piece for piece in line.pieces if piece.x1 < region.left]
-    head = own[-1].text if len(own) > 1 and row[0].endswith(own[-1].text) else ""
-    return [row[0].removesuffix(head).strip(), head, *row[1:]]
+def _part(row: list[str], line: Line, region: Region, columns: Sequence[float]) -> list[str]:
+    """Part the label's cell of a heading row into that and the headings of the columns of words."""
+    own = [piece for piece in line.pieces if piece.x1 < region.left and piece.text in row[0]]
+    first = [piece for piece in own if abs(piece.x0 - region.label_left) < LONGEST_WORDS]
+    rest = [piece for piece in own if piece not in first]
+    return [" ".join(piece.text for piece in first), *_texts(rest, columns), *row[1:]]
 
 
 class _Labels:
@@ -148,7 +165,12 @@ def _head_rows(region: Region) -> list[list[str]]:
         both = zip(columns, pieces, strict=True)
         columns = [(min(x0, p.x0), max(x1, p.x1)) for (x0, x1), p in both]
     blocks = _blocks(heads, len(columns))
-    cells = [_below(pieces, full) or _give(pieces, columns, blocks) if len(pieces) != 1 else [] for pieces in heads]
+    cells = [
+        _by_blocks(pieces, blocks, len(columns)) or _below(pieces, full) or _give(pieces, columns, blocks)
+        if len(pieces) != 1
+        else []
+        for pieces in heads
+    ]
     bare = [j for j in range(len(columns)) if not any(row[j] for row in cells if row)]
     rows = []
     for own, pieces, row in zip(labels, heads, cells, strict=True):
@@ -156,6 +178,15 @@ def _head_rows(region: Region) -> list[list[str]]:
             row = _give_one(pieces[0], columns, bare if len(bare) < len(columns) else [], blocks, region.label_edge)
         rows.append([" ".join(piece.text for piece in own), *row])
     return rows
+
+
+def _by_blocks(heads: Sequence[Piece], blocks: set[int], count: int) -> list[str]:
+    """Give pieces to the repeats of headings below them, one each; [] where there are not as many."""
+    sizes = [b - a for a, b in pairwise(sorted(blocks)) if b - a > 1]
+    if not sizes or len(sizes) != len(heads):
+        return []
+    given = [piece.text for piece, size in zip(heads, sizes, strict=True) for _ in range(size)]
+    return [*[""] * (count - sum(sizes)), *given]
 
 
 def _below(heads: Sequence[Piece], full: Sequence[Sequence[Piece]]) -> list[str]:
@@ -170,7 +201,8 @@ def _below(heads: Sequence[Piece], full: Sequence[Sequence[Piece]]) -> list[str]
                 for p in line
             ]
             j = offs.index(min(offs))
-            if offs[j] > CENTRED or cells[j]:
+            over = [p for p in line if p.x0 < piece.x1 and p.x1 > piece.x0]
+            if offs[j] > CENTRED or cells[j] or len(over) > 1:
                 break
             cells[j] = piece.text
         else:
@@ -229,13 +261,6 @@ def _give(heads: Sequence[Piece], columns: Sequence[tuple[float, float]], blocks
         return cells
     if len(heads) == count:
         return [piece.text for piece in heads]
-    parts = sorted(blocks)
-    sizes = [b - a for a, b in pairwise(parts) if b - a > 1]
-    if sizes and len(sizes) == len(heads):
-        return [
-            *[""] * (count - sum(sizes)),
-            *(piece.text for piece, n in zip(heads, sizes, strict=True) for _ in range(n)),
-        ]
     single = [min(range(count), key=lambda j: abs(sum(columns[j]) - p.x0 - p.x1)) for p in heads]
     near = all(abs(sum(columns[j]) - p.x0 - p.x1) < 8 for j, p in zip(single, heads, strict=True))
     if near and len(set(single)) == len(heads) and not any(_PERIOD.search(p.text) for p in heads):

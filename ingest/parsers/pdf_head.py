@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ingest.parsers.grid import is_year
 from ingest.parsers.pdf_lines import Line
 from ingest.parsers.pdf_rows import Region, Row
 from rag.numbers import find_scale
@@ -12,6 +13,7 @@ from rag.numbers import find_scale
 MAX_HEAD = 9  # lines that may head the columns
 MAX_SECTIONS = 6  # lines between the headings and the first row: sections, a long one wrapped
 LONG = 40  # characters: a piece that begins with the labels and reaches over the numbers is prose from here on
+_FIGURE = re.compile(r"[$€£¥]?\s?\(?[\d,.]{2,}\)?\s?%?|\*\*")
 PROSE_END = re.compile(r"[.。]$")
 
 
@@ -52,6 +54,8 @@ def _heads(row: Row, region: Region, height: float) -> bool:
     line = row.line
     if row.is_head:
         return True
+    if sum(_FIGURE.fullmatch(piece.text) is not None and not is_year(piece.text) for piece in line.pieces) > 1:
+        return False
     if find_scale(line.text)[0] != 1 and len(line.text) < 90:
         return True
     from_label = line.x0 <= region.label_left + 3

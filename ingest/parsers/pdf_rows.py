@@ -14,7 +14,10 @@ _SIGN = re.compile(r"(?:US|HK|NT)?[$€£¥￥]\(?|\(")
 _TAIL = re.compile(r"\)?\s?%|\)|\)%|pts?|bps|x")
 _NUMBER = re.compile(r"[$€£¥]?\s?\(?\s?\d[\d.,]*\)?(?:\s?%)?\)?|[$€£¥]|[-–—]+")
 _ONLY_NUMBERS = re.compile(r"[\d.,()$%€£¥\-–—\s]+")
-SPAN = re.compile(r"(?:\d{1,2}|three|six|nine|twelve)\s*(?:weeks?|months?|days|个月|周)(?: ended)?", re.IGNORECASE)
+SPAN = re.compile(
+    r"(?:\d{1,2}|three|six|nine|twelve)\s*(?:weeks?|months?|days|years?|个月|周)(?: ended)?", re.IGNORECASE
+)
+_STARS = re.compile(r"\*(?: ?\*)+")  # "not meaningful"
 _MARK = re.compile(r"\((\d|[a-z])\)")
 
 
@@ -69,6 +72,8 @@ def read_row(line: Line) -> Row:
     merged: list[Piece] = []
     sign: Piece | None = None
     for piece in pieces:
+        if _STARS.fullmatch(piece.text):
+            piece = Piece(piece.text.replace(" ", ""), piece.x0, piece.x1)
         if sign is not None:
             piece = Piece(sign.text + piece.text, piece.x0, piece.x1)
             sign = None

@@ -35,6 +35,10 @@ def page_rules(page: Any, raw: Any) -> Rules:
         drawn = raw.FPDFPage_GetObject(page.raw, i)
         if raw.FPDFPageObj_GetType(drawn) == raw.FPDF_PAGEOBJ_PATH:
             _take(found, drawn, raw)
+    x, y, _, _ = page.get_bbox()
+    if x or y:
+        across = [(at - y, a - x, b - x) for at, a, b in found.across]
+        found = Rules(across, [(at - x, a - y, b - y) for at, a, b in found.down])
     rotation = page.get_rotation()
     if rotation and (found.across or found.down):
         found = _turned(found, rotation, *page.get_size())
