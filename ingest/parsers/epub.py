@@ -6,6 +6,7 @@ import io
 import posixpath
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element, ParseError, fromstring
@@ -49,7 +50,10 @@ def parse_epub(stream: IO[bytes], source: str) -> Iterator[Parsed]:
             f"{source}: not a readable EPUB ({error}). Save it again; a book with copy protection cannot be read."
         ) from error
     title, metadata = _metadata(package)
-    yield compose(blocks, source, kind="epub", title=title, metadata={**metadata, **tally.metadata()})
+    parsed = compose(blocks, source, kind="epub", title=title, metadata={**metadata, **tally.metadata()})
+    chapters = sum(1 for _ in package.iterfind("{*}spine/{*}itemref"))
+    over = (f"chapters from {MAX_CHAPTERS + 1:,} on are not read; split the book",) if chapters > MAX_CHAPTERS else ()
+    yield replace(parsed, notes=(*parsed.notes, *over))
 
 
 def _package(archive: zipfile.ZipFile) -> tuple[str, Element]:

@@ -48,7 +48,8 @@ def _mail(data: bytes, source: str, depth: int) -> Iterator[Parsed | Broken]:
         subject, lines, metadata = _head(message)
         tally = Tally()
         body = _body(message, source, tally)
-        parts = list(message.iter_attachments())[:MAX_ATTACHMENTS]
+        every = list(message.iter_attachments())
+        parts = every[:MAX_ATTACHMENTS]
     except (MessageError, RecursionError, LookupError, ValueError, AttributeError, TypeError) as error:
         raise DocumentError(f"{source}: the mail is broken ({error}). Save it again.") from error
     named = [_name(part, number) for number, part in enumerate(parts, start=1)]
@@ -58,7 +59,10 @@ def _mail(data: bytes, source: str, depth: int) -> Iterator[Parsed | Broken]:
     if named:
         metadata["attachments"] = "; ".join(named)[:1000]
     parsed = compose([*blocks, *body], source, kind="eml", title=subject, metadata={**metadata, **tally.metadata()})
-    yield replace(parsed, notes=tuple(f"attachment {name!r} is not read: no text in it" for name in unread))
+    notes = [f"attachment {name!r} is not read: no text in it" for name in unread]
+    if len(every) > len(parts):
+        notes.append(f"{len(every) - len(parts)} attachments after the first {MAX_ATTACHMENTS} are not read")
+    yield replace(parsed, notes=(*parsed.notes, *notes))
     for part, name in read:
         beat()
         yield from _attachment(part, source, name, depth)

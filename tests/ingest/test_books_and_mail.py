@@ -167,3 +167,16 @@ def test_one_broken_line_does_not_fail_the_file() -> None:
     assert "not valid JSON" in next(item.reason for item in found if isinstance(item, Broken))
     with pytest.raises(DocumentError, match=r"r\.jsonl: line 2 is not valid JSON"):
         parse(data, "r.jsonl")
+
+
+def test_what_is_too_much_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.parsers.epub.MAX_CHAPTERS", 1)
+    (book,) = read(epub(["<p>二</p>", "<p>One</p>"]), "ward.epub")
+    assert isinstance(book, Parsed) and book.document.text.strip() == "One"
+    assert book.notes == ("chapters from 2 on are not read; split the book",)
+    monkeypatch.setattr("ingest.parsers.mail.MAX_ATTACHMENTS", 1)
+    message = mail()
+    message.add_attachment("附件正文。", filename="说明.txt")
+    message.add_attachment("Second.", filename="second.txt")
+    head, _ = read(message.as_bytes(), "m.eml")
+    assert isinstance(head, Parsed) and head.notes == ("1 attachments after the first 1 are not read",)
