@@ -4,7 +4,7 @@ Both sides run as processes of their own, in turn, from cold start to exit, and 
 reads tables, offsets and headings on the way and writes a lexical index too; the peer (`benchmarks.peer`) does not.
 The graph of the embedder is exported once per machine: that happens in the warm-up, which is not counted.
 
-    python -m benchmarks.ingest [--runs 3] [--data FOLDER] [--out FOLDER] [FILE.pdf...]
+    python -m benchmarks.ingest [--parse] [--runs 3] [--data FOLDER] [--out FOLDER] [FILE.pdf...]
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,26 @@ def _with_cache(home: Path, files: list[Path]) -> Run:
     return consilium(home, files)
 
 
+def parse_rates(files: list[Path], runs: int) -> dict[str, Any]:
+    """Return pages a second of reading alone, side by side in this process: ours with tables, and PyPDFLoader."""
+    from langchain_community.document_loaders import PyPDFLoader
+
+    from ingest.parsers import parse
+
+    sides = {
+        "consilium": lambda file: int(str(parse(file)[0].metadata["pages"])),
+        "pypdfloader": lambda file: len(PyPDFLoader(str(file)).load()),
+    }
+    rates: dict[str, list[float]] = {side: [] for side in sides}
+    for _ in range(runs):
+        for side, read in sides.items():
+            start = time.perf_counter()
+            pages = sum(read(file) for file in files)
+            rates[side].append(pages / (time.perf_counter() - start))
+    found: dict[str, Any] = {side: middle(values) for side, values in rates.items()}
+    return {**found, "times": round(found["consilium"]["median"] / found["pypdfloader"]["median"], 2)}
+
+
 def _summary(found: list[Run]) -> dict[str, Any]:
     keys = ("seconds", "cpu_seconds", "peak_mb")
     return {
@@ -75,10 +96,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, help="PDF files; default: three of the evaluation data")
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each side")
+    parser.add_argument("--parse", action="store_true", help="measure reading alone, no chunks, no index")
     parser.add_argument("--data", type=Path, help="folder of evaluation data")
     parser.add_argument("--out", type=Path, help="folder for ingest.json")
     given = parser.parse_args()
     files = given.files or [data_folder(given.data) / "pdf" / "financebench" / name for name in FILES]
+    if given.parse:
+        rates = parse_rates([file.resolve() for file in files], given.runs)
+        rows = [(side, f"{rates[side]['median']:.1f}") for side in ("consilium", "pypdfloader")]
+        write(
+            given.out,
+            "parse",
+            rates,
+            table(("reader", "pages a second (median)"), rows) + f"\n\n{rates['times']} times",
+        )
+        return
     results = compare([file.resolve() for file in files], given.runs)
     rows = [
         (

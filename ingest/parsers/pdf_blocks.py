@@ -178,6 +178,10 @@ class _Pages:
         text = join_wrapped([line.text for line in lines], self.words)
         if not text:
             return
+        tabular = _TABULAR.search(text)
+        above = [block.text for block in self.blocks[-3:] if isinstance(block, Title | Prose)]
+        of_notes = any(map(_NOTES.search, above)) and not strip_notice(text)
+        self._notice = tabular.group() if tabular else text if of_notes else self._notice
         level = self._level(lines, text)
         if level:
             title = Title(text, level, page)
@@ -189,10 +193,6 @@ class _Pages:
         small = text[0].islower() or _HAN.match(text) is not None
         runs_on = self._open and small and isinstance(last, Prose) and last.page != page
         self.blocks.append(Prose(text, page, runs_on))
-        tabular = _TABULAR.search(text)
-        above = [block.text for block in self.blocks[-4:-1] if isinstance(block, Title | Prose)]
-        of_notes = any(map(_NOTES.search, above)) and not strip_notice(text)
-        self._notice = tabular.group() if tabular else text if of_notes else self._notice
         self._open = not _TERMINAL.search(text) and _free(lines[-1]) < SHORT
 
     def _level(self, lines: Sequence[Line], text: str) -> int:
