@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 
 from rag.errors import DocumentError
 
 MAX_UNPACKED = 1_500_000_000  # bytes of all parts of an archive together
 MAX_RATIO = 150  # unpacked to packed, for parts that matter (above 50 MB)
+BROKEN_PART = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
+"""What reading a damaged part raises; libraries that read archives pass it on."""
 
 
 def check_archive(data: bytes, source: str) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from ingest.clean import clean_line
-from ingest.parsers.archive import check_archive
+from ingest.parsers.archive import BROKEN_PART, check_archive
 from ingest.parsers.blocks import Block, Parsed, compose
 from ingest.parsers.hidden import Tally
 from ingest.parsers.html import html_blocks
@@ -45,7 +45,7 @@ def parse_epub(stream: IO[bytes], source: str) -> Iterator[Parsed]:
                 beat()
                 page = markup_of(chapter, source)
                 blocks += html_blocks(f"<style>{css.replace('<', ' ')}</style>{page}" if css else page, source, tally)
-    except (KeyError, ValueError, ParseError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, ParseError, RuntimeError, *BROKEN_PART) as error:
         raise DocumentError(
             f"{source}: not a readable EPUB ({error}). Save it again; a book with copy protection cannot be read."
         ) from error

@@ -127,7 +127,7 @@ class Page:
                 self.tally.add("comment", _TAG.sub(" ", words))
         elif tag in UNSHOWN:
             self.tally.add(tag, _TAG.sub(" ", node.html or ""))
-        return tag.startswith("-") or tag in UNSHOWN or DROPPED.fullmatch(tag) is not None
+        return not tag or tag.startswith("-") or tag in UNSHOWN or DROPPED.fullmatch(tag) is not None
 
     def _walk(self, node: Any, look: Look, depth: int) -> Iterator[Block]:
         """Yield the blocks under an element; text and inline elements between blocks make paragraphs."""

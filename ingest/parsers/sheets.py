@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from ingest.clean import clean_line
-from ingest.parsers.archive import check_archive
+from ingest.parsers.archive import BROKEN_PART, check_archive
 from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
 from ingest.parsers.grid import Grid
 from ingest.parsers.hidden import BLACK, WHITE, Colour, Tally, blends, read_colour
@@ -62,7 +62,7 @@ def parse_xlsx(stream: IO[bytes], source: str) -> Iterator[Parsed]:
         title = clean_line(book.properties.title or "")
         book.close()
         _count_comments(data, tally)
-    except (KeyError, ValueError, SyntaxError, TypeError, AttributeError, IndexError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, SyntaxError, TypeError, AttributeError, IndexError, *BROKEN_PART) as error:
         raise DocumentError(f"{source}: not a readable workbook ({error}). Save it again as .xlsx.") from error
     if unseen:
         metadata["hidden_sheets"] = ", ".join(clean_line(sheet.title) for sheet in unseen)[:500]

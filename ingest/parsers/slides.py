@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from ingest.clean import clean_line
-from ingest.parsers.archive import check_archive
+from ingest.parsers.archive import BROKEN_PART, check_archive
 from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
 from ingest.parsers.grid import Grid
 from ingest.parsers.hidden import BLACK, WHITE, Colour, Look, Tally, read_colour
@@ -57,7 +56,7 @@ def parse_pptx(stream: IO[bytes], source: str) -> Iterator[Parsed]:
         _count_comments(deck, tally)
         title = clean_line(deck.core_properties.title or "")
         count = len(deck.slides)
-    except (KeyError, ValueError, SyntaxError, TypeError, AttributeError, IndexError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, SyntaxError, TypeError, AttributeError, IndexError, *BROKEN_PART) as error:
         raise DocumentError(f"{source}: not a readable presentation ({error}). Save it again as .pptx.") from error
     if hidden:
         metadata["hidden_slides"] = ", ".join(hidden)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO, Any
 
 from ingest.clean import clean_line, clean_lines
-from ingest.parsers.archive import check_archive
+from ingest.parsers.archive import BROKEN_PART, check_archive
 from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
 from ingest.parsers.grid import Grid, is_value
 from ingest.parsers.hidden import Colour, Look, Tally, read_colour
@@ -43,7 +42,7 @@ def parse_docx(stream: IO[bytes], source: str) -> Iterator[Parsed]:
         blocks = list(reader.blocks())
         reader.count_unread()
         title = clean_line(document.core_properties.title or "")
-    except (KeyError, ValueError, SyntaxError, AttributeError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, SyntaxError, AttributeError, *BROKEN_PART) as error:
         raise DocumentError(f"{source}: not a readable Word document ({error}). Save it again as .docx.") from error
     yield compose(blocks, source, kind="docx", title=title, metadata=reader.tally.metadata())
 

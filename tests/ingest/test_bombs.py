@@ -24,3 +24,31 @@ def test_a_table_of_a_million_columns_is_refused() -> None:
     ):
         with pytest.raises(DocumentError, match="columns; at most 16,384"):
             parse(data, name)
+
+
+def test_damage_inside_an_archive_is_told_as_such() -> None:
+    from benchmarks.mutate import samples
+
+    for path in (path for path in samples() if path.suffix in (".xlsx", ".docx")):
+        data = bytearray(path.read_bytes())
+        for place in range(200, len(data) - 2000, len(data) // 25):
+            data[place] ^= 255  # in the packed parts, not in the list of them
+            try:
+                parse(bytes(data), path.name)
+            except DocumentError as error:
+                assert str(error).startswith(path.name)
+
+
+def test_elements_without_a_name_are_passed() -> None:
+    import random
+
+    from benchmarks.mutate import MUTATIONS, samples
+
+    luck = random.Random(0)
+    pages = [path for path in samples() if path.suffix == ".html"]
+    for number in range(60):
+        path = pages[number % len(pages)]
+        try:
+            parse(MUTATIONS["bits flipped"](path.read_bytes(), luck, b""), path.name)
+        except DocumentError as error:
+            assert str(error).startswith(path.name)
