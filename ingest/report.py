@@ -57,6 +57,14 @@ class Report:
             told.append(f"{found['hidden_text']} characters that a reader does not see were left out{kinds}.")
         if found.get("pages_without_text"):
             told.append(f"pages {found['pages_without_text']} hold no text; run OCR on them if they were scanned.")
+        if found.get("pages_broken"):
+            told.append(
+                f"pages {found['pages_broken']} are broken and were not read; export or download the file again."
+            )
+        if found.get("pages_unreadable"):
+            told.append(
+                f"pages {found['pages_unreadable']} use fonts that do not say their letters; OCR would read them."
+            )
         self.warnings += [{"source": printable(parsed.document.source), "what": what} for what in told]
 
 
