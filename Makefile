@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 DEMO := CONSILIUM_HOME=$(CURDIR)/.consilium CONSILIUM_COLLECTION=samples
-EXTRAS := llm,langchain,ui,eval,dev
+EXTRAS := llm,langchain,ui,eval,fetch,dev
 
 .PHONY: setup demo chat test check format bench clean
 
@@ -42,6 +42,8 @@ bench: setup
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.ask
 	$(BIN)/python -m benchmarks.retrieval
+	$(BIN)/python -m benchmarks.score
+	$(BIN)/python -m benchmarks.deidentify
 
 clean:
 	rm -rf .venv .consilium build dist *.egg-info

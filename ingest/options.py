@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,8 @@ class IngestOptions:
 
     @property
     def identity(self) -> str:
-        """What makes the same bytes give other chunks."""
+        """What makes the same bytes give other chunks; tesseract too, so that scans are read once it is installed."""
         hidden = identity(self.deidentify, self.vault)
         own = "own" if self.count_tokens else "estimate"
-        return f"{VERSION}|{self.max_tokens}|{own}{f'|{hidden}' if hidden else ''}"
+        parts = (VERSION, str(self.max_tokens), own, hidden, "ocr" if shutil.which("tesseract") else "")
+        return "|".join(part for part in parts if part)

@@ -264,3 +264,10 @@ def test_a_broken_line_is_named_and_the_others_are_read(tmp_path: Path, index: A
     path.write_text("\n".join(["{", *["[]"] * 30]), "utf-8")
     assert len(ingest([path], index).failed) == 21  # twenty, and how many more
     assert len(index.committed) == 2
+
+
+def test_scans_are_read_again_once_tesseract_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    without = IngestOptions().identity
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    assert IngestOptions().identity != without
