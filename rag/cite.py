@@ -117,6 +117,7 @@ def _joint(before: str, after: str) -> str:
         or " | " in after
         or " | " in before.rsplit("\n", 1)[-1]
         or before[-1] not in _CLOSERS + "”\"')）"
+        or before[-1] in ";；:：,，"
     ):
         return "\n"
     return "" if before[-1] > "\u2e7f" else " "

@@ -21,7 +21,8 @@ CANDIDATES = (
 )
 _ALIKE = 6  # lines looked through for one that says the same with the other polarity
 _FIGURE = re.compile(r"(?:(?<![\w)\]])-)?\d+(?:,\d{3})*(?:\.\d+)?", re.ASCII)
-_MARKS = re.compile(r"[^\w#%]+")
+_HERE = "\ue000"  # in place of a figure: a sign no text holds
+_MARKS = re.compile(rf"[^\w%{_HERE}]+")
 _ECHO = 6  # characters from which a claim can be an echo
 _AHEAD = 4  # terms of a claim after each one that are looked for together with it
 _ENOUGH = 4  # other terms by which a line is known to say the same
@@ -155,7 +156,7 @@ def echo(claim: str, texts: Sequence[str]) -> Literal["same", "changed", ""]:
         whole, positive, printed = _shapes(text)
         at = whole.find(shape)
         while at >= 0:
-            first = whole.count("#", 0, at)
+            first = whole.count(_HERE, 0, at)
             if printed[first : first + len(figures)] == figures:
                 return "same"
             changed, at = True, whole.find(shape, at + 1)
@@ -165,8 +166,8 @@ def echo(claim: str, texts: Sequence[str]) -> Literal["same", "changed", ""]:
 
 @lru_cache(maxsize=1024)
 def _shapes(text: str) -> tuple[str, str, list[Decimal]]:
-    """Return the bare letters with "#" for each figure, the same without negating words, and the figures."""
+    """Return the bare letters with a sign for each figure, the same without negating words, and the figures."""
     plain = ascii_figures(text)
     figures = [Decimal(figure.replace(",", "")) for figure in _FIGURE.findall(plain)]
-    whole = _FIGURE.sub("#", plain.lower())
+    whole = _FIGURE.sub(_HERE, plain.lower())
     return _MARKS.sub("", whole), _MARKS.sub("", affirmed(whole)), figures

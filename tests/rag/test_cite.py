@@ -81,3 +81,10 @@ def test_a_number_no_cited_passage_carries_is_flagged() -> None:
     text, citations = parse("Dose is 200 mg daily [1].", PASSAGES)
     (figure,) = trace(text, citations, PASSAGES, lambda *_: None)
     assert figure.rank is None and figure.provenance == ""
+
+
+def test_quotes_that_end_in_half_a_stop_stay_sentences_of_their_own() -> None:
+    passages = _passages("Two of them: everolimus;", "Temsirolimus is one.")
+    text, citations = quote([(1, 0, 24), (2, 0, 20)], passages)
+    assert text == "Two of them: everolimus;\nTemsirolimus is one."
+    assert [text[c.start : c.end] for c in citations] == ["Two of them: everolimus;", "Temsirolimus is one."]

@@ -152,3 +152,16 @@ def test_no_text_no_claims(verifier: SentenceVerifier) -> None:
     verdict = verifier.verify(Answer("?", "", passages(EN)))
     assert verdict.claims == ()
     assert verdict.faithfulness is None
+
+
+def test_a_sign_that_could_stand_for_a_figure_does_not_shift_the_figures() -> None:
+    text = "从Mono 1.9开始，在Mac OS X上执行Gtk#应用程式将不再需要X Window系统。C# 7.0 came later, with 3 changes."
+    document = Document.of(text, "mono.txt")
+    passage = Passage(Chunk.of(document, 0, len(text)), 1.0, 1, "test")
+    for claim in (
+        "从Mono 1.9开始，在Mac OS X上执行Gtk#应用程式将不再需要X Window系统。",
+        "C# 7.0 came later, with 3 changes.",
+    ):
+        assert open_verifier("support", embedder=FakeEmbedder(64)).judge(claim, [passage])[0] == "supported"
+        changed = claim.replace("1.9", "1.8").replace("7.0", "7.1")
+        assert open_verifier("support", embedder=FakeEmbedder(64)).judge(changed, [passage])[0] == "contradicted"
