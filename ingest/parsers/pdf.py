@@ -72,7 +72,7 @@ def _read(pdf: Any, source: str) -> Parsed:
     if not any(read.lines):
         raise DocumentError(
             f"{source}: none of the {len(read.lines)} pages holds text; they are scans or drawings. "
-            f"{'OCR found none either.' if read.ocr else 'Install tesseract and ingest it again.'}"
+            f"{'OCR found none either.' if read.ocr else 'Install tesseract for OCR and ingest it again.'}"
         )
     standing = _drop_running(read.lines, read.sizes)
     ordered = [reading_order(lines, size[0]) for lines, size in zip(read.lines, read.sizes, strict=True)]
