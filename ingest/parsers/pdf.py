@@ -72,7 +72,7 @@ def _read(pdf: Any, source: str) -> Parsed:
     if not any(read.lines):
         raise DocumentError(
             f"{source}: none of the {len(read.lines)} pages holds text; they are scans or drawings. "
-            f"{'OCR found none either.' if read.ocr else 'Install tesseract for OCR and ingest it again.'}"
+            f"{_what_of_ocr(read.ocr)}"
         )
     standing = _drop_running(read.lines, read.sizes)
     ordered = [reading_order(lines, size[0]) for lines, size in zip(read.lines, read.sizes, strict=True)]
@@ -189,3 +189,12 @@ def _edges(lines: Sequence[Line], height: float) -> list[int]:
         for i, line in enumerate(lines)
         if (i < EDGE and line.top > (1 - MARGIN) * height) or (i >= last and line.bottom < MARGIN * height)
     ]
+
+
+def _what_of_ocr(tried: bool) -> str:
+    """Say what OCR came to, or what it would take."""
+    if tried:
+        return "OCR found none either."
+    if Reader.find() is not None:
+        return "No page holds a picture for OCR to read."
+    return "Install tesseract for OCR and ingest it again."
