@@ -63,6 +63,7 @@ def fetch_edgar(
 
     found = fetch_filings(company, out, forms=form, years=years, limit=limit, contact=contact)
     show(found, as_json, fetched_words(found))
+    raise typer.Exit(bool(found["stopped"]))
 
 
 @fetch.command("pubmed")
@@ -80,6 +81,7 @@ def fetch_pubmed(
 
     found = fetch_articles(query, out, limit=limit, full_text=full_text, contact=contact, api_key=api_key)
     show(found, as_json, fetched_words(found))
+    raise typer.Exit(bool(found["stopped"]))
 
 
 @app.command()

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rag.errors import GenerationError, UnknownDocumentError, UserError
+from rag.errors import GenerationError, UnknownCollectionError, UnknownDocumentError, UserError
 from rag.settings import Settings, load_settings
 
 
@@ -197,9 +197,14 @@ def drop_collection(name: str) -> dict[str, Any]:
     from rag.store import delete_collection
 
     settings = settings_of()
-    delete_collection(settings.collections, name)
-    for path in vault_path(settings, name).parent.glob(f"{name}.sqlite*"):
-        path.unlink()
+    vault = vault_path(settings, name)
+    try:
+        delete_collection(settings.collections, name)
+    except UnknownCollectionError:
+        if not vault.exists():  # else an earlier deletion was cut short before its vault went
+            raise
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        vault.with_name(vault.name + suffix).unlink(missing_ok=True)
     return {"deleted": name}
 
 

@@ -53,7 +53,6 @@ def verifier_of(settings: Settings, embedder: Embedder, name: str | None = None)
     return open_verifier(
         name or chosen.name,
         embedder=embedder,
-        cache=settings.cache,
         device=chosen.device,
         url=chosen.url or llm.url,
         api_key=key.get_secret_value() if key else None,

@@ -7,7 +7,6 @@ models), `rag.judge` (a language model behind a URL).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from rag.errors import SettingsError
@@ -75,7 +74,6 @@ def open_verifier(
     name: str,
     *,
     embedder: Embedder,
-    cache: Path | None = None,
     device: str = "auto",
     url: str | None = None,
     api_key: str | None = None,
@@ -87,7 +85,6 @@ def open_verifier(
         name: 'support' (all signals that need no trained model), its parts 'lexical', 'embedding' and 'checks',
             'nli:MODEL' (folder or hub id of a sequence classification model) or 'judge:MODEL' (model at `url`).
         embedder: texts to vectors, for 'embedding' and 'support'.
-        cache: folder for what can be made again; no verifier needs one so far.
         device: for 'nli:MODEL': 'auto', 'cpu', 'cuda' or 'cuda:N'.
         url: base URL of an OpenAI-compatible server, for 'judge:MODEL'.
         api_key: its key, if it wants one.

@@ -210,10 +210,16 @@ def test_persons_are_numbered_come_back_and_go_with_their_collection(
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     _, back, _ = run("docs", "restore", "-c", "ward")
     assert all(person in back for person in ("Jane Whitfield", "4471203", "王秀兰", "13800138000"))
-    vaults = list(Path(os.environ["CONSILIUM_HOME"]).glob("vaults/*"))
-    assert vaults
+    vault = Path(os.environ["CONSILIUM_HOME"]) / "vaults" / "ward.sqlite"
+    other = vault.with_name("ward.sqlite2.sqlite")  # of a collection whose name begins alike
+    other.write_bytes(b"kept")
+    assert vault.is_file()
     assert run("collections", "delete", "ward", "--json")[0] == 0
-    assert not any(path.exists() for path in vaults)
+    assert [path.name for path in vault.parent.iterdir()] == [other.name]
+    vault.write_bytes(b"left by a deletion that was cut short")
+    assert run("collections", "delete", "ward", "--json")[0] == 0
+    assert not vault.exists()
+    assert run("collections", "delete", "ward", "--json")[0] == 1
 
 
 def test_a_duplicate_is_left_out_and_named_where_that_is_asked(
@@ -227,3 +233,15 @@ def test_a_duplicate_is_left_out_and_named_where_that_is_asked(
         [("metformin.md", "exact")],
         [("copy.md", "exact")],
     )
+
+
+def test_a_fetch_that_stopped_early_says_so_by_its_exit_code(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"folder": str(tmp_path), "written": ["a.htm"], "unchanged": [], "failed": [], "stopped": "No network."}
+    monkeypatch.setattr("app.intake.fetch_filings", lambda *_, **__: found)
+    code, told, _ = run("fetch", "edgar", "AMZN", "--out", str(tmp_path), "--contact", "Jane jane@example.com")
+    assert code == 1
+    assert "The same command goes on from there" in told
+    monkeypatch.setattr("app.intake.fetch_filings", lambda *_, **__: found | {"stopped": ""})
+    assert run("fetch", "edgar", "AMZN", "--out", str(tmp_path), "--contact", "Jane jane@example.com")[0] == 0

@@ -8,31 +8,18 @@ from collections.abc import Iterator
 
 import pytest
 
-import rag.remote
 from rag.errors import GenerationError, SettingsError
 from rag.judge import ModelJudge
 from rag.schema import Answer, Citation, Passage
 from rag.testing import FakeEmbedder, FakeGenerator, document
 from rag.verify import SentenceVerifier, open_verifier
-from tests.rag.chat_server import Handler, Server, refusing, saying, serving
+from tests.rag.chat_server import Handler, Server, refusing, saying
 from tests.rag.test_verify import EN, ZH, passages
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 YES = '{"label": "supported", "confidence": 0.9}'
 NO = '{"label": "contradicted", "confidence": 0.8}'
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rag.remote, "_PAUSE_SECONDS", 0.01)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 def judge(server: Server, **options: float) -> SentenceVerifier:

@@ -2,31 +2,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-import rag.remote
 from rag.errors import GenerationError, SettingsError
 from rag.remote import RemoteGenerator
-from tests.rag.chat_server import Handler, Reply, Server, event, refusing, saying, serving
+from tests.rag.chat_server import Handler, Reply, Server, event, refusing, saying
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 ASK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is the capital of France?"}]
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rag.remote, "_PAUSE_SECONDS", 0.01)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 def answer(server: Server, *replies: Reply, **options: Any) -> str:
