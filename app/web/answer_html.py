@@ -39,7 +39,15 @@ def sentences_of(answer: Answer, verdict: Verdict) -> list[Sentence]:
     return [Sentence(*span, spans[span], tuple(behind[span])) for span in ordered]
 
 
-def answer_html(answer: Answer, verdict: Verdict, words: Words, name: str, *, notice: str = "") -> str:
+def answer_html(
+    answer: Answer,
+    verdict: Verdict,
+    words: Words,
+    name: str,
+    *,
+    notice: str = "",
+    pages: Mapping[tuple[int, Span], str] | None = None,
+) -> str:
     """Return a checked answer, or the refusal, as HTML.
 
     Args:
@@ -48,6 +56,7 @@ def answer_html(answer: Answer, verdict: Verdict, words: Words, name: str, *, no
         words: the language of the page.
         name: a word that no other answer on the page has; prefix of the ids.
         notice: the line of the domain that stands under every answer.
+        pages: HTML of the printed page of a quote, by rank and span (`app.web.page_shot`).
     """
     if answer.abstained:
         return refusal_html(answer, words)
@@ -58,7 +67,11 @@ def answer_html(answer: Answer, verdict: Verdict, words: Words, name: str, *, no
     for cited in answer.citations:
         quotes.setdefault(cited.rank, set()).add((cited.quote_start, cited.quote_end))
     single = {(rank, span) for rank, spans in quotes.items() for span in spans}
-    popovers = [popover_html(_id(name, rank, span), passages[rank], words, [span]) for rank, span in sorted(single)]
+    pages = pages or {}
+    popovers = [
+        popover_html(_id(name, rank, span), passages[rank], words, [span], pages.get((rank, span), ""))
+        for rank, span in sorted(single)
+    ]
     popovers += [
         popover_html(f"{name}-{rank}", passages[rank], words, sorted(spans)) for rank, spans in sorted(quotes.items())
     ]

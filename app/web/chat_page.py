@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
+from functools import partial
 from typing import cast
 
 import streamlit as st
@@ -13,6 +14,7 @@ from streamlit.navigation.page import Page
 from app.web.answer_html import answer_html
 from app.web.escape import as_markdown
 from app.web.notes_html import aside_html, lead_html, live_html, question_html, stopped_html, waiting_html
+from app.web.page_shot import page_shots
 from app.web.session import Turn, assistant_of, fault_of, history, page_words, settings_in_force, turns, warm
 from app.web.sidebar import known_collections
 from app.web.suggestions import suggestions
@@ -88,7 +90,10 @@ def _said(place: DeltaGenerator, turn: Turn, number: int, settings: Settings, wo
     if turn.checked is not None:
         answer = turn.checked.answer
         notice = load_preset(settings.domain).notice(words.language)
-        place.html(answer_html(answer, turn.checked.verdict, words, f"a{number}", notice=notice))
+        drawn = partial(answer_html, answer, turn.checked.verdict, words, f"a{number}", notice=notice)
+        place.html(drawn())  # the answer does not wait for the pictures of its pages
+        if pages := page_shots(answer, words):
+            place.html(drawn(pages=pages))
     elif turn.fault:
         place.html(turn.fault)
     else:

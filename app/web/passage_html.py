@@ -91,8 +91,10 @@ def passage_html(passage: Passage, words: Words, quotes: Sequence[Span] = ()) ->
     return f"<section>{where_html(passage, words)}{chunk_html(passage.chunk, words, quotes)}</section>"
 
 
-def popover_html(name: str, passage: Passage, words: Words, quotes: Sequence[Span]) -> str:
+def popover_html(name: str, passage: Passage, words: Words, quotes: Sequence[Span], page: str = "") -> str:
     """Return a passage that opens over the page when its marker (a button with `popovertarget`) is pressed.
+
+    `page` is the HTML of the printed page, where there is one.
 
     The browser itself opens and closes it (also by Escape), so it needs neither script nor server.
     """
@@ -101,7 +103,7 @@ def popover_html(name: str, passage: Passage, words: Words, quotes: Sequence[Spa
     return (
         f'<div class="con-popover" popover="auto" id="{escape(name)}" role="dialog" aria-label="{label}">'
         f'<button type="button" class="con-close" popovertarget="{escape(name)}" popovertargetaction="hide" '
-        f'aria-label="{close}" title="{close}">×</button>{passage_html(passage, words, quotes)}</div>'
+        f'aria-label="{close}" title="{close}">×</button>{passage_html(passage, words, quotes)}{page}</div>'
     )
 
 

@@ -18,9 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.parsers.pdf_chars import PDFIUM, page_characters
-from ingest.parsers.pdf_picture import opened_page
+from ingest.parsers.pdf_picture import Box, marked_strip, opened_page
 
-Box = tuple[float, float, float, float]
 SEED = 12  # characters that must agree for a part of a quote to count; Han characters weigh three
 LEAST = 0.5  # of a quote must be on the page
 _ROW = re.compile(r"\s\|\s")
@@ -53,6 +52,16 @@ def boxes_of(source: Path | str | bytes, page: int, quote: str) -> list[Box]:
     """
     found = mark(source, page, quote)
     return list(found.boxes) if found.share >= LEAST else []
+
+
+def quote_picture(source: Path | str | bytes, page: int, quote: str) -> bytes | None:
+    """Return the part of a page that holds a quote as PNG, the quote marked; None where half of it is not there.
+
+    Raises:
+        DocumentError: no PDF, or no such page.
+    """
+    boxes = boxes_of(source, page, quote)
+    return marked_strip(source, page, boxes) if boxes else None
 
 
 def mark(source: Path | str | bytes, page: int, quote: str) -> Marked:

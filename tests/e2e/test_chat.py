@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.ingest.made_pdf import write_pdf
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.model]
 
 DOCUMENTS = {
@@ -37,9 +39,11 @@ def site(browser: Any, home: Path, model_cache: Path, serve: Any, plain_environm
     folder = home.parent
     for name, text in DOCUMENTS.items():
         (folder / name).write_text(text, encoding="utf-8")
+    leaflet = "The half-life of apixaban is about 12 hours in healthy adults."
+    (folder / "apixaban.pdf").write_bytes(write_pdf([[(72, 700, "Apixaban leaflet"), (72, 640, leaflet)]]))
     environment = plain_environment | {"CONSILIUM_HOME": str(home), "CONSILIUM_CACHE_DIR": str(model_cache)}
     command = [sys.executable, "-m", "app.cli"]
-    files = [str(folder / name) for name in DOCUMENTS]
+    files = [str(folder / name) for name in (*DOCUMENTS, "apixaban.pdf")]
     root = Path(__file__).parents[2]
     subprocess.run([*command, "ingest", *files], env=environment, cwd=root, check=True, capture_output=True)
     with serve(lambda port: [*command, "chat", "--port", str(port)], environment, folder / "chat.log") as address:
@@ -76,6 +80,17 @@ def test_an_answer_is_cited_and_its_source_opens_with_the_quote(page: Any) -> No
     assert "warfarin.md" in passage.inner_text()
     page.keyboard.press("Escape")
     assert passage.count() == 0
+
+
+def test_the_printed_page_of_a_pdf_is_shown_with_the_quote_marked(page: Any) -> None:
+    answer = ask(page, "What is the half-life of apixaban?")
+    assert "12 hours" in answer.locator(".con-said").inner_text()
+    answer.locator(".con-page").first.wait_for(state="attached")
+    answer.locator(".con-cite").first.click()
+    picture = page.locator(".con-popover:popover-open .con-page img")
+    picture.wait_for()
+    assert picture.evaluate("image => image.complete && image.naturalWidth") > 600
+    assert "Page 1 as printed" in page.locator(".con-popover:popover-open figcaption").inner_text()
 
 
 def test_what_the_documents_do_not_hold_is_refused_with_what_was_found(page: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from ingest.clean import clean_line
 from ingest.parsers import parse
 from ingest.parsers.ocr import Reader
-from ingest.parsers.pdf_boxes import boxes_of, mark
+from ingest.parsers.pdf_boxes import boxes_of, mark, quote_picture
 from ingest.parsers.pdf_picture import page_picture
 from rag.errors import DocumentError
 from rag.schema import Document
@@ -120,6 +121,32 @@ def test_a_page_as_a_picture(make_pdf: MakePdf, tmp_path: Path) -> None:
         page_picture(path, 2)
     with pytest.raises(DocumentError, match="cannot be opened"):
         boxes_of(tmp_path / "none.pdf", 1, "Text")
+
+
+def test_the_strip_of_a_quote_is_marked_where_the_quote_stands(make_pdf: MakePdf) -> None:
+    data = make_pdf([[(72, 700, "Nothing to see here."), (72, 400, "Give 5 mg of vitamin K at once.")]])
+    strip = quote_picture(data, 1, "Give 5 mg of vitamin K at once.")
+    assert strip is not None
+    pixels = unpacked(strip)
+    yellow = (pixels[..., 0] > 200) & (pixels[..., 2] < 150)
+    rows, columns = np.nonzero(yellow)
+    assert abs(rows.mean() - pixels.shape[0] / 2) < 8  # the same margin above and below
+    assert 72 * 1.6 - 6 < columns.min() < 72 * 1.6 + 6
+    assert pixels.shape[0] < 792 * 1.6 / 3  # a strip, not the page
+    assert (pixels[yellow].sum(axis=1) > 0).all()
+    assert (
+        (pixels[rows.min() : rows.max(), columns.min() : columns.max()] < 60).all(axis=2).any()
+    )  # the ink shows through
+    assert quote_picture(data, 1, "No such words anywhere on it.") is None
+
+
+def unpacked(png: bytes) -> npt.NDArray[np.uint8]:
+    """Read an RGB PNG without filters, as this package writes them."""
+    width, height = struct.unpack(">II", png[16:24])
+    start = png.index(b"IDAT") + 4
+    length = struct.unpack(">I", png[start - 8 : start - 4])[0]
+    raw = np.frombuffer(zlib.decompress(png[start : start + length]), np.uint8).reshape(height, 1 + 3 * width)
+    return raw[:, 1:].reshape(height, width, 3)
 
 
 def scan(data: bytes, page: int = 0) -> npt.NDArray[np.uint8]:
