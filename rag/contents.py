@@ -32,6 +32,11 @@ class Contents:
         self._looking = False
 
     @property
+    def database(self) -> sqlite3.Connection:
+        """The open file, for what is kept beside the documents (`rag.twins`)."""
+        return self._db
+
+    @property
     def changing(self) -> bool:
         """Whether there are changes that are not committed."""
         return self._db.in_transaction and not self._looking

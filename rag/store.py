@@ -29,6 +29,7 @@ from rag.shelf import collection_path as collection_path
 from rag.shelf import delete_collection as delete_collection
 from rag.shelf import list_collections as list_collections
 from rag.shelf import unknown_collection
+from rag.twins import TwinRecords
 
 _UNEMBEDDED: Final = 4096
 """Chunks that may wait for their vectors; more are embedded before the next document is taken."""
@@ -47,6 +48,7 @@ class Collection:
         self._guard = Guard(path, records, writable=lock is not None)
         self._unembedded = 0
         self._legs = TwoLegs(path, records, writing=lock is not None)
+        self.twins = TwinRecords(self._guard, records)  # what is known of documents that say the same
 
     @classmethod
     def open(cls, path: Path, embedder: Embedder | None, *, writable: bool = False, create: bool = False) -> Collection:
