@@ -104,7 +104,7 @@ _CELL = re.compile(
 _NOTICE = re.compile(
     r"(?:(?P<pre>shares)\s+)?(?:\bin|\(|\$|€|£|¥|\busd|\brmb|\beur|\bdollars?|\bamounts|^)\s*(?:in\s+)?"
     r"(?:(?:u\.?s\.?\s*)?(?:\$|dollars?|€|£|¥|rmb|eur|usd)\s*)?"
-    r"(?P<en>(?:thousand|million|billion|trillion)s?)\b(?:\s+of\s+(?P<what>shares|units))?"
+    r"['’]?\s*(?P<en>(?:thousand|million|billion|trillion)s?)\b(?:\s+of\s+(?P<what>shares|units))?"
     r"|(?:['’]|\(\s*|\$\s*|\bin\s+)(?P<zeros>000)(?=['’s)\s]|$)"
     r"|[$€£¥]\s?(?P<short>k|mn|m|bn|b)(?![a-z0-9])"
     rf"|(?<!\d)(?<!\d\s)(?P<han>{_HAN_SCALES})(?:元|美元|港元|日元|欧元|(?P<stock>股))",

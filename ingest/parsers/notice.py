@@ -36,7 +36,8 @@ _NOTICE = re.compile(
     r"[^()（）]*(?:\([^()]*\)[^()]*)?[)）\]]"
     r"|(?:单位|單位|金额单位)\s*[:：][^|]*?(?:元|股|%|％)(?:\s*(?:币种|幣種)\s*[:：]\s*\S+)?"
     r"|(?:币种|幣種)\s*[:：]\s*[^\s|]+"
-    r"|\b(?:amounts?\s+|dollars\s+|u\.s\.\s+dollars\s+|\$\s*|expressed\s+|tabular\s+)*"
+    r"|(?<![^\W\d_])(?:RMB|(?:US|HK|NT|S)?[$€£¥])\s?['’]\s?(?:000|thousands?|millions?|billions?)\b"
+    r"|\b(?:amounts?\s+|dollars\s+|u\.s\.\s+dollars\s+|(?:u\.?\s?s\.?\s*)?\$\s*|expressed\s+|tabular\s+)*"
     r"(?:in\s+)(?:u\.?s\.?\s*)?\$?\s*(?:thousands|millions|billions)"
     r"(?:\s+of\s+(?:u\.?s\.?\s+)?dollars)?(?:,?\s+except\s+[^|]*)?",
     re.IGNORECASE,
@@ -56,21 +57,39 @@ _NO_SHARES = re.compile(
     r"|share\s+and\s+per)",
     re.IGNORECASE,
 )
+_EXCEPT = re.compile(
+    r"\b(?:except|excluding|other\s+than)(?:\s+for)?\s+(?P<en>[^()]+)|除(?P<zh>[^（）()，,。除]+?)外", re.IGNORECASE
+)
+_ZH_EXCEPT = re.compile(r"([^（）()，,。除]+)除外")
+_PARTS = re.compile(r"\s*[,;&、，；]\s*|\s+(?:and|or)\s+|\s+as\s+|[和及与或]")
+_VAGUE = frozenset(
+    re.findall(r"\w+", "data information statistic figure item number value amount the a an of for in all any")
+)
+_NOTED = re.compile(r"\b(?:noted|indicated|stated|specified|otherwise|shown)\b|注明|说明|特别|另有", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]+|[\u4e00-\u9fff]+")
+_RATE_IN_NAME = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d+)?\s?[%％]")  # "1.70% 2023 Notes", not "2022 %"
 _PERCENT_LABEL = re.compile(r"[%％]|\bpercent(?:age)?s?\b|\bmargin\b(?=.*%)|百分比", re.IGNORECASE)
 _COUNT = re.compile(
-    r"\bnumber of\b|^(?:employees|headcount|stores|customers)\b|\b(?:days|ratio)$|人数|天数|倍数", re.IGNORECASE
+    r"\bnumber of\b|^(?:employees|headcount|stores|customers)\b|\b(?:days|ratio)$|\((?:in\s+)?(?:years|months|days)\)"
+    r"|人数|天数|倍数|（年）",
+    re.IGNORECASE,
 )
+_PRICE = re.compile(r"\bprices?\b|单价|价格", re.IGNORECASE)
 _TIMES = re.compile(r"[\d)]\s?[x×倍]$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is announced for a whole table. `shares` is the scale of numbers of shares."""
+    """What is announced for a whole table.
+
+    `shares` is the scale of numbers of shares; `exempt` the words of each thing that the notice excepts.
+    """
 
     scale: int = 1
     unit: str | None = None
     currency: str | None = None
     shares: int = 1
+    exempt: tuple[frozenset[str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +117,46 @@ def read_notice(texts: Sequence[str], currency_seen: str = "") -> Notice:
         of_shares = {"thousands": 10**3, "millions": 10**6, "billions": 10**9}[shares.group(1).lower()]
     else:
         of_shares = 1 if _NO_SHARES.search(chosen) else scale
-    return Notice(scale, unit, currency, of_shares)
+    return Notice(scale, unit, currency, of_shares, _exempt(chosen) if scale != 1 else ())
+
+
+def _exempt(text: str) -> tuple[frozenset[str], ...]:
+    """Return the words of each thing behind "except", in the singular; shares and what is too vague are left out."""
+    excepted = [found["en"] or found["zh"] for found in _EXCEPT.finditer(text)] + _ZH_EXCEPT.findall(text)
+    exempt = []
+    for part in (part for found in excepted for part in _PARTS.split(found)):
+        words = _words(part)
+        named = words - _VAGUE
+        if not named or _NOTED.search(part) or named & {"share", "per"} or "股" in part:
+            continue
+        if len(named) > 1 or named == words:  # "store data" may be any row with a store in it
+            exempt.append(named)
+    return tuple(exempt)
+
+
+def _words(text: str) -> frozenset[str]:
+    """Return the words of a text in the singular; a run of Chinese is one word, without a closing "data"."""
+    return frozenset(_singular(word) for word in _WORD.findall(text.lower()))
+
+
+def _singular(word: str) -> str:
+    return re.sub(r"(?<=.)(?:数据|数字|资料|金额)$", "", word) if has_han(word) else word.removesuffix("s")
+
+
+def _is_exempt(notice: Notice, label: str, column: str) -> bool:
+    """Tell whether a row or column is among what the notice excepts from its scale."""
+    texts = (label.rsplit(" – ", 1)[-1], column) if notice.exempt else ()
+    return any(_named(words, text) for words in notice.exempt for text in texts)
+
+
+def _named(words: frozenset[str], text: str) -> bool:
+    """Tell whether a text names a thing by all its words; one word alone is its last or in the plural."""
+    if any(map(has_han, words)):
+        return all(word in text for word in words)
+    found = _WORD.findall(text.lower())
+    if len(words) > 1 or not found:
+        return bool(found) and words <= frozenset(map(_singular, found))
+    return _singular(found[-1]) in words or any(f"{word}s" in found for word in words)
 
 
 def strip_notice(text: str) -> str:
@@ -109,11 +167,11 @@ def strip_notice(text: str) -> str:
 
 def measure_of(notice: Notice, label: str, column: str, text: str) -> Measure:
     """Tell what the number in a cell is counted in, from the cell, its column, its row and the table, in this order."""
-    if text.endswith(("%", "％")) or _PERCENT_LABEL.search(column) or _PERCENT_LABEL.search(label):
+    if text.endswith(("%", "％")) or _is_percent(column) or _is_percent(label):
         return Measure("percent")
     if _TIMES.search(text):
         return Measure("times")
-    own_scale, own_unit, own_currency = find_scale(column)
+    own_scale, own_unit, own_currency = find_scale(_RATE_IN_NAME.sub("", column))
     scale = own_scale if own_scale != 1 else notice.scale
     if scale == 1 and "(" in label:  # "Net sales (millions)"
         scale = find_scale(label.split(" – ")[-1])[0]
@@ -125,11 +183,18 @@ def measure_of(notice: Notice, label: str, column: str, text: str) -> Measure:
         return Measure("per_share", 1, currency)
     if own_unit:
         return Measure(own_unit, scale)
+    if own_scale == 1 and _is_exempt(notice, label, column):
+        return Measure(None, 1, notice.currency if money or _PRICE.search(f"{label} {column}") else None)
     if money:
         return Measure(None, scale, currency)
-    if _COUNT.search(label):
+    if _COUNT.search(label) or _COUNT.search(column):
         return Measure(None, 1)
     return Measure(notice.unit, scale, None if notice.unit else currency)
+
+
+def _is_percent(label: str) -> bool:
+    """Tell whether a row or column holds percentages; a rate inside its name ("1.70% 2023 Notes") says nothing."""
+    return _PERCENT_LABEL.search(_RATE_IN_NAME.sub("", label)) is not None
 
 
 def annotate(measures: Sequence[Measure], context: str) -> str:

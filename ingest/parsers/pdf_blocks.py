@@ -44,7 +44,7 @@ _DATED = re.compile(
 _TABULAR = re.compile(
     r"\b(?:tabular|tables?)\b[^.]{0,60}\bin\s+(?:thousands|millions|billions)\b[^.]{0,60}", re.IGNORECASE
 )
-_NOTES = re.compile(r"\bnotes?\s+to\b.*\bstatements\b", re.IGNORECASE)
+_NOTES = re.compile(r"(?:\w+\W+){0,6}notes?\s+to\b.{0,60}\bstatements\b.{0,40}", re.IGNORECASE)
 LONG_TITLE = 160  # characters
 SHORT = 0.35  # of the column's width left free: the paragraph has ended there, whatever its last sign
 
@@ -180,7 +180,7 @@ class _Pages:
             return
         tabular = _TABULAR.search(text)
         above = [block.text for block in self.blocks[-3:] if isinstance(block, Title | Prose)]
-        of_notes = any(map(_NOTES.search, above)) and not strip_notice(text)
+        of_notes = any(map(_NOTES.fullmatch, above)) and not strip_notice(text)
         self._notice = tabular.group() if tabular else text if of_notes else self._notice
         level = self._level(lines, text)
         if level:

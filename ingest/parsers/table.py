@@ -48,6 +48,7 @@ class WrittenTable:
 class _Shape:
     """A grid tidied up: `labels[j]` names column j, `short[j]` is what is printed before its values.
 
+    `heads[j]` is the heading of column j with the scale of its own, where that is not the table's.
     `rates` are the columns of percentages, also where only the first value shows the sign. `tags[i]` are the facts of
     the cells of row i by column, `names[i]` the names of the cells.
     """
@@ -59,6 +60,7 @@ class _Shape:
     notice: Notice
     labels: list[str] = field(default_factory=list)
     short: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
     rates: set[int] = field(default_factory=set)
     tags: list[dict[int, Sequence[Fact]]] = field(default_factory=list)
     names: list[dict[int, str]] = field(default_factory=list)
@@ -166,7 +168,7 @@ def _write_row(
     row, names = shape.body[i], shape.names[i]
     label = f"{section} – {row[0]}" if section and row[0] else section or row[0]
     measures = [
-        Measure("percent") if j in shape.rates else measure_of(shape.notice, label, shape.labels[j], text)
+        Measure("percent") if j in shape.rates else measure_of(shape.notice, label, shape.heads[j], text)
         for j, text in enumerate(row)
     ]
     for j, facts in shape.tags[i].items():
@@ -252,11 +254,16 @@ def _name_columns(shape: _Shape) -> None:
     width = len(shape.body[0]) if shape.body else 0
     for j in range(width):
         parts: list[str] = []
+        own = ""
         for row in shape.head:
-            text = _DATE_GAP.sub("", strip_notice(row[j])) if j < len(row) else ""
+            cell = row[j] if j < len(row) else ""
+            text = _DATE_GAP.sub("", strip_notice(cell))
+            if text != cell and read_notice([cell]).scale not in (1, shape.notice.scale):
+                own = f" {cell.split('xcept')[0]}"
             if text and (not parts or parts[-1] != text):
                 parts.append(text)
         shape.labels.append(" ".join(parts))
+        shape.heads.append(shape.labels[-1] + own)
     shape.short = list(shape.labels)
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from ingest.parsers.grid import Grid
-from ingest.parsers.notice import Notice, measure_of, period_of, read_notice, strip_notice
+from ingest.parsers.notice import Measure, Notice, measure_of, period_of, read_notice, strip_notice
 from ingest.parsers.table import write_table
 from rag.schema import Cell, Table
 
@@ -82,6 +82,51 @@ def test_shares_may_be_excepted_from_the_scale_or_have_their_own() -> None:
     assert read_notice(["(in millions, except per share amounts)"]).shares == 10**6
     apple = "(In millions, except number of shares which are reflected in thousands and per share amounts)"
     assert (read_notice([apple]).scale, read_notice([apple]).shares) == (10**6, 1000)
+
+
+@pytest.mark.parametrize(
+    ("notice", "label", "column", "scale"),
+    [
+        ("(Millions, except Employees)", "Employees", "2022", 1),
+        ("(Millions, except Employees)", "Employee benefits", "2022", 10**6),
+        ("(Millions, except Employees)", "Net sales", "2022", 10**6),
+        ("(in millions, except ratios)", "Current ratio", "2022", 1),
+        ("(in millions, except as otherwise noted)", "As noted", "2022", 10**6),
+        ("(in millions, except store data)", "Store operating expenses", "2022", 10**6),
+        ("（以百万元列示，每股数据及员工人数除外）", "员工人数", "2022年", 1),
+        ("（以百万元列示，每股数据及员工人数除外）", "营业收入", "2022年", 10**6),
+        ("除销售数量外，单位：万元", "产品销售数量", "2022年", 1),
+    ],
+)
+def test_what_a_notice_excepts_keeps_its_scale(notice: str, label: str, column: str, scale: int) -> None:
+    assert measure_of(read_notice([notice]), label, column, "57,000").scale == scale
+
+
+def test_columns_may_be_excepted_from_the_scale() -> None:
+    notice = read_notice(["In thousands, except weighted average exercise price and remaining contractual term"])
+    assert measure_of(notice, "Outstanding", "Weighted Average Exercise Price", "$45.10").scale == 1
+    assert measure_of(notice, "Outstanding", "Weighted-Average Remaining Contractual Term", "5.1").scale == 1
+    assert measure_of(notice, "Outstanding", "Shares", "1,250") == Measure("share", 1000)
+    assert measure_of(notice, "Outstanding", "Aggregate intrinsic value", "$1,250").scale == 1000
+
+
+@pytest.mark.parametrize(
+    ("label", "unit"),
+    [("1.70% 2023 Notes", None), ("3.5 % 票据", None), ("% of net sales", "percent"), ("占比（%）", "percent")],
+)
+def test_a_rate_inside_a_name_makes_no_percentage(label: str, unit: str | None) -> None:
+    assert measure_of(Notice(10**6), label, "2022", "500").unit == unit
+    assert measure_of(Notice(10**6), "Notes", f"{label} 2022", "1,000").unit == unit
+
+
+@pytest.mark.parametrize(("text", "currency"), [("RMB'Million", "CNY"), ("HK$’million", "HKD"), ("RMB'000", "CNY")])
+def test_a_scale_behind_an_apostrophe(text: str, currency: str) -> None:
+    written = write_table(Grid([["", "2022", "2021"], ["", text, text], ["Revenue 收入", "5,120", "4,870"]]), 0)
+    assert written is not None
+    found = cell(written.table, 0)
+    assert (found.scale, found.currency) == (10**3 if "000" in text else 10**6, currency)
+    assert written.table.header_rows == 2
+    assert text not in written.text
 
 
 def test_signs_in_cells_of_their_own_are_merged_and_empty_columns_dropped() -> None:
