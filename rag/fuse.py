@@ -54,6 +54,19 @@ def fuse(
     Raises:
         ValueError: `dense_weight` is outside [0, 1].
     """
+    parts = shares(query, lexical, dense, dense_weight=dense_weight)
+    fused = [(row, round(words + meaning, 9)) for row, (words, meaning) in parts.items()]
+    return sorted(fused, key=lambda item: (-item[1], item[0]))[: max(0, k)]
+
+
+def shares(
+    query: str, lexical: Sequence[Scored], dense: Sequence[Scored], *, dense_weight: float | None = None
+) -> dict[int, tuple[float, float]]:
+    """Return what each leg gives to the fused score of each row: (by words, by meaning); arguments as for `fuse`.
+
+    Raises:
+        ValueError: `dense_weight` is outside [0, 1].
+    """
     weight = DENSE_WEIGHT[detect_language(query)] if dense_weight is None else dense_weight
     if not 0.0 <= weight <= 1.0:
         raise ValueError(f"dense_weight must be in [0, 1], got {weight}")
@@ -62,11 +75,10 @@ def fuse(
     if not words or not meaning:
         weight = 1.0 if meaning else 0.0
     lowest = min(meaning.values(), default=0.0)
-    fused = {
-        row: round((1.0 - weight) * words.get(row, 0.0) + weight * meaning.get(row, lowest), 9)
+    return {
+        row: ((1.0 - weight) * words.get(row, 0.0), weight * meaning.get(row, lowest))
         for row in words.keys() | meaning.keys()
     }
-    return sorted(fused.items(), key=lambda item: (-item[1], item[0]))[: max(0, k)]
 
 
 def _scaled(leg: Iterable[Scored], full: float) -> dict[int, float]:
