@@ -1,8 +1,8 @@
 """Texts to unit vectors: the shipped MiniLM (int8, CPU, no torch) or any sentence-transformers model.
 
-Both are lazy: making one loads nothing; the first text does. The shipped model quantises activations over a batch, so
-that the vector of a short text depends on the texts it was with (cosine about 0.99, as to the original model); one of
-more than 128 tokens is always alone.
+Both are lazy: making one loads nothing; the first text does. The shipped model takes texts of the same number of tokens
+together and quantises activations over them, so that the vector of a short text depends a little on the texts it was
+with (cosine about 0.99, as to the original model); one of more than 128 tokens is always alone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from rag.schema import Embedder
 _WINDOW: Final = 2048
 """Texts that are tokenised and sorted by length together."""
 _CACHED_TOKENS: Final = 256
-"""Most padded tokens MiniLM takes at once: more would leave the core's cache and be slower, not faster."""
+"""Most tokens MiniLM takes at once: more would leave the core's cache and be slower, not faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def open_embedder(
         model: its name.
         cache: folder for the exported graph of "minilm".
         device: "auto", "cpu", "cuda" or "cuda:N"; "minilm" always runs on the CPU.
-        batch_tokens: padded tokens in one batch; bounds memory.
+        batch_tokens: tokens in one batch, with padding where the model pads; bounds memory.
         threads: CPU threads of "minilm"; 0 means one a core this process may use.
 
     Raises:
@@ -147,18 +148,13 @@ class MiniLM:
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
         batches: list[list[int]] = []
-        while order:
-            size = max(1, self._batch_tokens // len(ids[order[0]]))
-            batches.append(order[:size])
-            del order[:size]
+        for length, found in groupby(order, key=lambda i: len(ids[i])):
+            same, size = list(found), max(1, self._batch_tokens // length)
+            batches += [same[start : start + size] for start in range(0, len(same), size)]
 
         def run(batch: list[int]) -> None:
-            padded = np.zeros((len(batch), len(ids[batch[0]])), dtype=np.int32)
-            mask = np.zeros(padded.shape, dtype=np.float32)
-            for row, i in enumerate(batch):
-                padded[row, : len(ids[i])] = ids[i]
-                mask[row, : len(ids[i])] = 1
-            vectors[batch] = session.run(None, {"ids": padded, "mask": mask})[0]
+            together = np.array([ids[i] for i in batch], dtype=np.int32)
+            vectors[batch] = session.run(None, {"ids": together})[0]
 
         session = self._session
         if len(batches) == 1:

@@ -144,8 +144,8 @@ def test_a_sentence_transformers_folder(embedder: MiniLM, tmp_path: Path) -> Non
 
 
 def test_identity(embedder: MiniLM) -> None:
-    assert identity(embedder) == Identity("minilm-int8-2", minilm.WEIGHTS_SHA256, 384)
-    assert str(identity(embedder)) == "minilm-int8-2 (384 dimensions, weights 53aa51172d14)"
+    assert identity(embedder) == Identity("minilm-int8-3", minilm.WEIGHTS_SHA256, 384)
+    assert str(identity(embedder)) == "minilm-int8-3 (384 dimensions, weights 53aa51172d14)"
     assert identity(FakeEmbedder(64)) == Identity("fake", "", 64)
 
     class Foreign:
