@@ -10,6 +10,8 @@ from rag.retrieve import Search
 from rag.schema import Embedder, Generator
 from rag.settings import Settings
 from rag.store import Collection, collection_path
+from rag.terms import Terminology
+from rag.understand import Understanding
 from rag.verify import SentenceVerifier, open_verifier
 
 
@@ -74,6 +76,17 @@ def open_collection(
     return collection
 
 
+def understanding_of(settings: Settings) -> Understanding:
+    """Return how the settings want queries understood.
+
+    Raises:
+        UserError: a file of `retrieve.terms_files` cannot be read, or a line of it is wrong.
+    """
+    chosen = settings.retrieve
+    terms = Terminology.load(chosen.terms_files) if chosen.terms else None
+    return Understanding(terms, companies=chosen.companies, periods=chosen.periods)
+
+
 def assemble(
     settings: Settings,
     *,
@@ -101,7 +114,12 @@ def assemble(
         return Assistant(None, extractor, verifier, generator=generator, manner=manner, resources=open_parts)
     index = open_collection(settings, collection, embedder=embedder)
     return Assistant(
-        Search(index, mode=settings.retrieve.mode, fetch_k=settings.retrieve.fetch_k),
+        Search(
+            index,
+            mode=settings.retrieve.mode,
+            fetch_k=settings.retrieve.fetch_k,
+            understanding=understanding_of(settings),
+        ),
         extractor,
         verifier,
         generator=generator,

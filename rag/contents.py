@@ -86,6 +86,11 @@ class Contents:
         found = self._db.execute(f"SELECT c.row FROM chunks c WHERE {sql} ORDER BY c.row", parameters)
         return np.fromiter((row for (row,) in found), dtype=np.int64)
 
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """Return the different (organisation, ticker) pairs of the documents; "" where a document has none."""
+        found = self._db.execute("SELECT DISTINCT metadata ->> 'organisation', metadata ->> 'ticker' FROM documents")
+        return tuple((str(organisation or ""), str(ticker or "")) for organisation, ticker in found)
+
     def passages(self, ranked: Sequence[tuple[int, float]], retriever: str) -> list[Passage]:
         """Return the passages of (row, score), in that order, with their texts; rows that are gone are left out."""
         found = self._db.execute(

@@ -39,6 +39,17 @@ def unpack_metadata(packed: str | None) -> dict[str, Any]:
     return found
 
 
+def check_chunks(document: Document, chunks: Sequence[Chunk]) -> None:
+    """Refuse chunks that are not cut from their document.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for chunk in chunks:
+        if chunk.doc_id != document.id or document.text[chunk.start : chunk.end] != chunk.text:
+            raise ValueError(f"{document.source}: chunk {chunk.id} [{chunk.start}:{chunk.end}] is not cut from it")
+
+
 def check_text(text: str, source: str) -> None:
     """Refuse text that is not valid Unicode.
 

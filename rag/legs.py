@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,9 +16,10 @@ import numpy as np
 from rag.dense import Dense
 from rag.errors import LockedError, StoreError, UserError
 from rag.folder import write_lock
+from rag.fuse import fuse
 from rag.lexical import Lexical
 from rag.records import Records
-from rag.schema import Where
+from rag.schema import Hints, Where
 
 Mode = Literal["hybrid", "lexical", "dense"]
 Scored = tuple[int, float]
@@ -28,11 +30,25 @@ MODES: Final = ("hybrid", "lexical", "dense")
 
 @dataclass(frozen=True, slots=True)
 class Legs:
-    """The candidates of each leg as (row, score), best first, and the seconds each step took."""
+    """The candidates of each leg as (row, score), best first, and the seconds each step took.
+
+    `gains` are the boosts of candidates, each a share of the score; `at_stake` is the most that a row gets.
+    """
 
     lexical: list[Scored]
     dense: list[Scored]
     timings: Mapping[str, float]
+    gains: Mapping[int, float] = field(default_factory=dict)
+    at_stake: float = 0.0
+
+    def ranked(self, query: str, k: int, mode: Mode, dense_weight: float | None) -> list[Scored]:
+        """Return the best k: of the one leg `mode` names with its own scores, else of both, fused, in [0, 1]."""
+        alone = {"lexical": self.lexical, "dense": self.dense}.get(mode)
+        if alone is not None:
+            return alone[: max(0, k)]
+        depth = sys.maxsize if self.gains else k
+        fused = fuse(query, self.lexical, self.dense, k=depth, dense_weight=dense_weight)
+        return favoured(fused, self.gains, self.at_stake)[: max(0, k)]
 
 
 class TwoLegs:
@@ -51,8 +67,19 @@ class TwoLegs:
         self._lexical = Lexical(path)
         self._dense = Dense(path, int(records.state("dimension")))
 
-    def search(self, query: str, vector: np.ndarray | None, fetch_k: int, where: Where | None, mode: Mode) -> Legs:
+    def search(
+        self,
+        query: str,
+        vector: np.ndarray | None,
+        fetch_k: int,
+        where: Where | None,
+        mode: Mode,
+        hints: Hints | None = None,
+    ) -> Legs:
         """Return the candidates of the legs `mode` names. A vector of None leaves the dense leg empty.
+
+        Hints count where both legs search: one alone stays what its name says. The rows that boosts favour most are
+        searched once more by themselves, so that they are among the candidates.
 
         Where a leg cannot be brought up to date (another process is just doing it), what is gone is filtered out.
 
@@ -61,24 +88,41 @@ class TwoLegs:
         """
         if fetch_k < 1:
             raise UserError(f"k must be at least 1, got {fetch_k}. It says how many passages to return.")
-        lexical: list[Scored] = []
-        dense: list[Scored] = []
         timings: dict[str, float] = {}
         if not int(self._records.state("chunks")):
-            return Legs(lexical, dense, timings)
+            return Legs([], [], timings)
         started = time.perf_counter()
         level = [self._ready(leg) for leg in self._of(mode)]
         allowed = self._records.rows(where) if where or not all(level) or self._records.changing else None
+        hints = hints if hints and mode == "hybrid" else Hints()
+        rows, gains = self._favoured(hints, allowed)
         timings["filter"] = time.perf_counter() - started
-        if mode != "dense":
-            started = time.perf_counter()
-            lexical = self._lexical.search(query, fetch_k, allowed)
-            timings["lexical"] = time.perf_counter() - started
-        if mode != "lexical" and vector is not None:
-            started = time.perf_counter()
-            dense = self._dense.search(vector, fetch_k, allowed)
-            timings["dense"] = time.perf_counter() - started
-        return Legs(lexical, dense, timings)
+        lexical: list[Scored] = []
+        dense: list[Scored] = []
+        for among in (allowed, rows[gains >= gains.max() / 2]) if len(rows) else (allowed,):
+            if mode != "dense":
+                started = time.perf_counter()
+                lexical += self._lexical.search(query, fetch_k, among, hints.expansions)
+                timings["lexical"] = timings.get("lexical", 0.0) + time.perf_counter() - started
+            if mode != "lexical" and vector is not None:
+                started = time.perf_counter()
+                dense += self._dense.search(vector, fetch_k, among)
+                timings["dense"] = timings.get("dense", 0.0) + time.perf_counter() - started
+        if not len(rows):
+            return Legs(lexical, dense, timings)
+        met = np.isin(rows, np.fromiter({row for row, _ in (*lexical, *dense)}, dtype=np.int64))
+        share = dict(zip(rows[met].tolist(), gains[met].tolist(), strict=True))
+        return Legs(_merged(lexical), _merged(dense), timings, share, float(gains.max()))
+
+    def _favoured(self, hints: Hints, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows that boosts match, ascending, with the sum of their shares."""
+        matched = [(self._records.rows(where), share) for where, share in hints.boosts]
+        rows = np.concatenate([np.empty(0, np.int64), *(found for found, _ in matched)])
+        shares = np.concatenate([np.empty(0), *(np.full(len(found), share) for found, share in matched)])
+        rows, place = np.unique(rows, return_inverse=True)
+        gains = np.bincount(place, shares, len(rows))
+        kept = np.ones(len(rows), bool) if allowed is None else np.isin(rows, allowed)
+        return rows[kept], gains[kept]
 
     def publish(self, *, anew: bool = False) -> None:
         """Bring both legs to the last commit; `anew` makes them from nothing. Needs the write lock.
@@ -150,3 +194,19 @@ class TwoLegs:
             leg.update(records.generation, records.gone_since(since), records.texts_since(since))
         else:
             leg.update(records.generation, records.gone_since(since), records.vectors_since(since))
+
+
+def favoured(fused: list[Scored], gains: Mapping[int, float], at_stake: float) -> list[Scored]:
+    """Return fused scores with what boosts add, best first: (1 - at_stake) * fused + gain, again in [0, 1]."""
+    if not gains:
+        return fused
+    scored = [(row, round((1.0 - at_stake) * score + gains.get(row, 0.0), 9)) for row, score in fused]
+    return sorted(scored, key=lambda item: (-item[1], item[0]))
+
+
+def _merged(found: list[Scored]) -> list[Scored]:
+    """Return each row once with its best score, best first."""
+    best: dict[int, float] = {}
+    for row, score in found:
+        best[row] = max(score, best.get(row, score))
+    return sorted(best.items(), key=lambda item: (-item[1], item[0]))

@@ -12,7 +12,7 @@ import re
 import shutil
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ import numpy as np
 from rag.language import HAN, english_analyzer, han_terms, latin_terms
 
 Scored = tuple[int, float]
+Expansions = Sequence[tuple[str, float]]
 FOLDER: Final = "lexical"
 _HAN_RUN = re.compile(f"[{HAN}]+")
 _HEAP_BYTES: Final = 64_000_000
@@ -127,16 +128,19 @@ class Lexical:
         writer.commit()
         writer.garbage_collect_files()
 
-    def search(self, query: str, k: int, allowed: np.ndarray | None = None) -> list[Scored]:
+    def search(
+        self, query: str, k: int, allowed: np.ndarray | None = None, expansions: Expansions = ()
+    ) -> list[Scored]:
         """Return at most k (row, BM25 score), best first, equal scores by row; none where no term is shared.
 
         Args:
             query: plain text.
             k: how many.
             allowed: rows that may be found; None for all.
+            expansions: further words with the factor of their score; all words of one must be in a text.
         """
         k = min(k, len(self) if allowed is None else len(allowed))
-        wanted = _query(query)
+        wanted = _query(query, expansions)
         if k < 1 or wanted is None or self._searcher is None:
             return []
         if allowed is None:
@@ -257,15 +261,24 @@ def _entry(row: int, text: str) -> Any:
     return entry
 
 
-def _query(text: str) -> Any:
-    """Return the disjunction of the different terms of a text, or None where it has none."""
+def _query(text: str, expansions: Expansions = ()) -> Any:
+    """Return the disjunction of the different terms of a text and of its expansions, or None where it has none."""
     import tantivy
 
-    schema, should = _schema(), tantivy.Occur.Should
+    should, must = tantivy.Occur.Should, tantivy.Occur.Must
+    clauses = [(should, clause) for clause in _clauses(text)]
+    for words, weight in expansions:
+        together = [(must, clause) for clause in _clauses(words)]
+        if together:
+            clauses.append((should, tantivy.Query.boost_query(tantivy.Query.boolean_query(together), weight)))
+    return tantivy.Query.boolean_query(clauses) if clauses else None
+
+
+def _clauses(text: str) -> list[Any]:
+    """Return one query a different term of a text."""
+    import tantivy
+
+    schema = _schema()
     pairs = [("latin", term) for term in latin_terms(text)] + [("han", term) for term in han_terms(text)]
     terms = list(dict.fromkeys(pairs))[:_MOST_TERMS]
-    if not terms:
-        return None
-    return tantivy.Query.boolean_query(
-        [(should, tantivy.Query.term_query(schema, field, term, "freq")) for field, term in terms]
-    )
+    return [tantivy.Query.term_query(schema, field, term, "freq") for field, term in terms]

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from rag.contents import Contents
-from rag.embed import Identity
+from rag.embed import Identity, identity
 from rag.errors import EmbedderMismatchError, StoreError
 from rag.folder import write_atomic
+from rag.schema import Embedder
 
 FORMAT_VERSION: Final = 1
 FILE: Final = "manifest.json"
@@ -63,12 +64,14 @@ def identity_of(records: Contents) -> Identity:
     return Identity(records.state("embedder"), records.state("weight_hash"), int(records.state("dimension")))
 
 
-def check_embedder(path: Path, made_by: Identity, given: Identity) -> None:
-    """Refuse another embedder than the one that made the vectors.
+def check_embedder(path: Path, records: Contents, embedder: Embedder | None) -> None:
+    """Refuse another embedder than the one that made the vectors; none at all is no other one.
 
     Raises:
         EmbedderMismatchError: naming both and the way out.
     """
+    made_by = identity_of(records)
+    given = made_by if embedder is None else identity(embedder)
     if made_by != given:
         raise EmbedderMismatchError(
             f"The collection {path.name!r} was made by the embedder {made_by}, but {given} is set. "

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from rag.contents import PIECE, Contents
 from rag.encoding import check_text, digest_of, dumps, index_key, pack_metadata, pack_tables
+from rag.errors import StoreError
 from rag.schema import Change, Chunk, Document
 
 FILE: Final = "records.sqlite"
@@ -158,6 +159,18 @@ class Records(Contents):
             return 0
         self._db.execute("DELETE FROM sources WHERE source = ?", (source,))
         return self._drop_unless_held(found[0])
+
+    def embed(self, make: Callable[[list[str]], np.ndarray]) -> None:
+        """Give every chunk of the open transaction its vector, in batches; one content is embedded once.
+
+        Raises:
+            StoreError: `make` did not return one vector a text.
+        """
+        for batch in self.texts_without_vector():
+            found = make([text for _, text in batch])
+            if len(found) != len(batch):
+                raise StoreError(f"The embedder returned {len(found)} vectors for {len(batch)} texts. Check it.")
+            self.put_vectors([key for key, _ in batch], found)
 
     def put_vectors(self, keys: Sequence[bytes], vectors: np.ndarray) -> None:
         """Store the vectors of indexed texts, shape (len(keys), dimension), as 16-bit floats."""

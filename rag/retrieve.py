@@ -1,4 +1,4 @@
-"""A query to passages: check it, ask the index, read again with a reranker where there is one."""
+"""A query to passages: check it, understand it, ask the index, read again with a reranker where there is one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Literal, Protocol, runtime_checkable
 
 from rag.errors import UserError
-from rag.schema import Passage, Reranker, Retriever, Where
+from rag.language import detect_language
+from rag.schema import Hints, Passage, Reranker, Retriever, Where
+from rag.understand import Understanding, Understood
 from rag.versions import KEPT_BY, is_set_back, lowered
 
 Mode = Literal["hybrid", "lexical", "dense"]
@@ -23,13 +25,30 @@ SPARE = 20
 class TwoLegged(Protocol):
     """An index that lets the caller choose which legs search and how many candidates each hands to the fusion."""
 
-    def legs(self, query: str, *, fetch_k: int, where: Where | None = None, mode: Mode = "hybrid") -> object:
+    def legs(
+        self, query: str, *, fetch_k: int, where: Where | None = None, mode: Mode = "hybrid", hints: Hints | None = None
+    ) -> object:
         """Return the candidates of each leg before fusion."""
 
     def retrieve(
-        self, query: str, k: int, *, where: Where | None = None, mode: Mode = "hybrid", fetch_k: int = 1000
+        self,
+        query: str,
+        k: int,
+        *,
+        where: Where | None = None,
+        mode: Mode = "hybrid",
+        fetch_k: int = 1000,
+        hints: Hints | None = None,
     ) -> list[Passage]:
         """Return at most k passages, best first."""
+
+
+@runtime_checkable
+class Filed(Protocol):
+    """An index that knows whose documents it holds."""
+
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """Return the different (organisation, ticker) pairs of the documents."""
 
 
 class Search:
@@ -41,6 +60,7 @@ class Search:
         fetch_k: candidates each leg hands to the fusion.
         rerank_k: how many passages the reranker reads, k at least.
         mode: which legs search. An index without legs knows only "hybrid": whatever it does by itself.
+        understanding: reads queries for "hybrid"; None takes them as they are.
 
     Raises:
         UserError: `fetch_k` or `rerank_k` is less than 1, or `mode` asks for a leg of an index that has none.
@@ -54,6 +74,7 @@ class Search:
         fetch_k: int = 1000,
         rerank_k: int = 100,
         mode: Mode = "hybrid",
+        understanding: Understanding | None = None,
     ) -> None:
         for name, value in (("fetch_k", fetch_k), ("rerank_k", rerank_k)):
             if value < 1:
@@ -65,6 +86,7 @@ class Search:
         self._fetch_k = fetch_k
         self._rerank_k = rerank_k
         self._mode: Mode = mode
+        self._understanding = understanding
 
     def retrieve(self, query: str, k: int, *, where: Where | None = None) -> list[Passage]:
         """Return at most k passages, best first, ranks 1..n; none where nothing is found.
@@ -86,9 +108,17 @@ class Search:
             return set_back(self._reranker.rerank(query, found, len(found)), query)[:k]
         return set_back(self._ask(query, 2 * k + SPARE, where), query)[:k]  # what was behind them moves up
 
+    def understand(self, query: str) -> Understood:
+        """Return what is understood of a query; nothing but its language where nobody reads it, or one leg searches."""
+        if self._understanding is None or self._mode != "hybrid" or not isinstance(self._index, TwoLegged):
+            return Understood(query, detect_language(query))
+        named = self._index.named() if isinstance(self._index, Filed) else ()
+        return self._understanding.understand(query, named)
+
     def _ask(self, query: str, n: int, where: Where | None) -> list[Passage]:
         if isinstance(self._index, TwoLegged):
-            return self._index.retrieve(query, n, where=where, mode=self._mode, fetch_k=max(n, self._fetch_k))
+            depth, hints = max(n, self._fetch_k), self.understand(query).hints
+            return self._index.retrieve(query, n, where=where, mode=self._mode, fetch_k=depth, hints=hints)
         return self._index.retrieve(query, n, where=where)
 
 

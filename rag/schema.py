@@ -278,6 +278,18 @@ Message = Mapping[str, str]  # {"role": "system" | "user" | "assistant", "conten
 Where = Mapping[str, Scalar | Sequence[Scalar]]  # every key must equal the value, or one of the values
 
 
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What is known of a query beyond its words, for an index that can use it; no hint ever keeps a passage out.
+
+    `expansions` are further words, each with a weight below 1: all words of one must be met. `boosts` are filters, each
+    with the share of the score, together at most 1, that what matches it gets.
+    """
+
+    expansions: tuple[tuple[str, float], ...] = ()
+    boosts: tuple[tuple[Where, float], ...] = ()
+
+
 @runtime_checkable
 class Embedder(Protocol):
     """Texts to vectors; LangChain's own method names, so any LangChain `Embeddings` fits. Results are array-like."""

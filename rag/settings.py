@@ -68,6 +68,12 @@ class RetrieveSettings(_Section):
         None, ge=0.0, le=1.0, description="share of the dense leg; unset: measured for the shipped embedder"
     )
     mode: Literal["hybrid", "lexical", "dense"] = Field("hybrid", description="which legs search")
+    terms: bool = Field(True, description="look for other names, too: MI, myocardial infarction, 心肌梗死 (hybrid)")
+    terms_files: tuple[Path, ...] = Field(
+        (), description="own tables of names: kind, English, Chinese, see also; split by tabs, names by '|'"
+    )
+    companies: bool = Field(True, description="favour documents of the companies a question names (hybrid)")
+    periods: bool = Field(True, description="favour documents of the year and quarter a question names (hybrid)")
 
 
 class LlmSettings(_Section):

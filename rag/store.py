@@ -11,28 +11,28 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 
 from rag.embed import identity, unit
-from rag.errors import LockedError, StoreError, UserError
+from rag.encoding import check_chunks
+from rag.errors import LockedError, UserError
 from rag.folder import WriteLock
-from rag.fuse import fuse
 from rag.guard import Guard, damaged
 from rag.legs import MODES, Legs, Mode, TwoLegs
-from rag.manifest import check_embedder, check_format, first_state, identity_of, manifest_of, write_manifest
+from rag.manifest import check_embedder, check_format, first_state, manifest_of, write_manifest
 from rag.records import FILE, Records
-from rag.schema import Change, Chunk, Document, Embedder, Passage, Where
+from rag.schema import Change, Chunk, Document, Embedder, Hints, Passage, Where
 from rag.shelf import collection_path as collection_path
 from rag.shelf import delete_collection as delete_collection
 from rag.shelf import list_collections as list_collections
 from rag.shelf import unknown_collection
 from rag.twins import TwinRecords
 
-_UNEMBEDDED: Final = 4096
-"""Chunks that may wait for their vectors; more are embedded before the next document is taken."""
+_UNEMBEDDED: Final = 4096  # chunks that may wait for their vectors; more are embedded before the next document
 
 
 class Collection:
@@ -81,8 +81,7 @@ class Collection:
                 if not making or embedder is None:
                     raise unknown_collection(path)
                 records.create(first_state(identity(embedder)))
-            if embedder is not None:
-                check_embedder(path, identity_of(records), identity(embedder))
+            check_embedder(path, records, embedder)
             collection = cls(path, records, embedder, lock)
             if writable:
                 collection._publish()
@@ -126,7 +125,14 @@ class Collection:
             return self._records.generation
 
     def retrieve(
-        self, query: str, k: int, *, where: Where | None = None, mode: Mode = "hybrid", fetch_k: int = 1000
+        self,
+        query: str,
+        k: int,
+        *,
+        where: Where | None = None,
+        mode: Mode = "hybrid",
+        fetch_k: int = 1000,
+        hints: Hints | None = None,
     ) -> list[Passage]:
         """Return at most k passages, best first.
 
@@ -136,16 +142,16 @@ class Collection:
             where: metadata filter; with it k are still found where k match.
             mode: which legs search. Scores are BM25 for "lexical", cosine for "dense", in [0, 1] for "hybrid".
             fetch_k: candidates each leg hands to the fusion.
+            hints: further words and favoured documents, for "hybrid".
 
         Raises:
             UserError: `k`, `mode` or `where` is not allowed.
         """
         vector = self._query_vector(query, mode)
         with self._guard.reading(), self._records.snapshot():
-            legs = self._legs.search(query, vector, max(k, fetch_k) if mode == "hybrid" and k > 0 else k, where, mode)
-            alone = {"lexical": legs.lexical, "dense": legs.dense}.get(mode)
-            ranked = alone or fuse(query, legs.lexical, legs.dense, k=k, dense_weight=self.dense_weight)
-            return self._records.passages(ranked[:k], mode)
+            depth = max(k, fetch_k) if mode == "hybrid" and k > 0 else k
+            legs = self._legs.search(query, vector, depth, where, mode, hints)
+            return self._records.passages(legs.ranked(query, k, mode, self.dense_weight), mode)
 
     def retrieve_vector(self, vector: Any, k: int, *, where: Where | None = None) -> list[Passage]:
         """Return at most k passages by cosine with a given vector, which need not have unit length."""
@@ -153,14 +159,21 @@ class Collection:
             legs = self._legs.search("", unit(vector, self._dimension)[0], k, where, "dense")
             return self._records.passages(legs.dense, "dense")
 
-    def legs(self, query: str, *, fetch_k: int, where: Where | None = None, mode: Mode = "hybrid") -> Legs:
+    def legs(
+        self, query: str, *, fetch_k: int, where: Where | None = None, mode: Mode = "hybrid", hints: Hints | None = None
+    ) -> Legs:
         """Return the candidates of each leg before fusion; rows mean something to this collection only."""
         started = time.perf_counter()
         vector = self._query_vector(query, mode)
         embedded = time.perf_counter() - started
         with self._guard.reading(), self._records.snapshot():
-            legs = self._legs.search(query, vector, fetch_k, where, mode)
-        return Legs(legs.lexical, legs.dense, {"embed": embedded, **legs.timings})
+            legs = self._legs.search(query, vector, fetch_k, where, mode, hints)
+        return replace(legs, timings={"embed": embedded, **legs.timings})
+
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """Return the different (organisation, ticker) pairs of the documents; "" where a document has none."""
+        with self._guard.reading(), self._records.snapshot():
+            return self._records.named()
 
     def _query_vector(self, query: str, mode: Mode) -> np.ndarray | None:
         if mode not in MODES:
@@ -183,9 +196,7 @@ class Collection:
             DocumentError: the text is not valid Unicode, or a metadata value cannot be stored; nothing was changed.
             StoreError: the disk refused; nothing since the last commit is stored.
         """
-        for chunk in chunks:
-            if chunk.doc_id != document.id or document.text[chunk.start : chunk.end] != chunk.text:
-                raise ValueError(f"{document.source}: chunk {chunk.id} [{chunk.start}:{chunk.end}] is not cut from it")
+        check_chunks(document, chunks)
         with self._guard.writing():
             if self._unembedded >= _UNEMBEDDED:
                 self._embed()
@@ -248,11 +259,7 @@ class Collection:
             return self._records.sources(prefix)
 
     def document(self, doc_id: str) -> Document:
-        """Return a document, whole.
-
-        Raises:
-            UnknownDocumentError: it is not here.
-        """
+        """Return a document, whole; one that is not here raises UnknownDocumentError."""
         with self._guard.reading(), self._records.snapshot():
             return self._records.document(doc_id)
 
@@ -263,11 +270,7 @@ class Collection:
             return None if doc_id is None else self._records.document(doc_id)
 
     def chunks(self, doc_id: str) -> list[Chunk]:
-        """Return the chunks of a document in order.
-
-        Raises:
-            UnknownDocumentError: it is not here.
-        """
+        """Return the chunks of a document in order; one that is not here raises UnknownDocumentError."""
         with self._guard.reading(), self._records.snapshot():
             return self._records.chunks(doc_id)
 
@@ -292,9 +295,6 @@ class Collection:
         """Give every chunk of the open transaction its vector, in batches; one content is embedded once."""
         if self._embedder is None:
             raise UserError(f"{self.name!r} was opened without an embedder: nothing can be added.")
-        for batch in self._records.texts_without_vector():
-            found = unit(self._embedder.embed_documents([text for _, text in batch]), self._dimension)
-            if len(found) != len(batch):
-                raise StoreError(f"The embedder returned {len(found)} vectors for {len(batch)} texts. Check it.")
-            self._records.put_vectors([key for key, _ in batch], found)
+        make, dimension = self._embedder.embed_documents, self._dimension
+        self._records.embed(lambda texts: unit(make(texts), dimension))
         self._unembedded = 0

@@ -45,7 +45,7 @@ class LeggedIndex:
         raise AssertionError("passages are asked for, not legs")
 
     def retrieve(
-        self, query: str, k: int, *, where: Any = None, mode: str = "hybrid", fetch_k: int = 100
+        self, query: str, k: int, *, where: Any = None, mode: str = "hybrid", fetch_k: int = 100, hints: Any = None
     ) -> list[Passage]:
         self.asked.append({"query": query, "k": k, "where": where, "mode": mode, "fetch_k": fetch_k})
         return passages(k)
