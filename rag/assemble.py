@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from rag import shelf
 from rag.assistant import Assistant, Closeable, Manner
 from rag.domain import load_preset
 from rag.embed import open_embedder
@@ -9,10 +12,14 @@ from rag.extract import Extractor
 from rag.retrieve import Search
 from rag.schema import Embedder, Generator
 from rag.settings import Settings
-from rag.store import Collection, collection_path
+from rag.shelf import collection_path
+from rag.store import Collection
 from rag.terms import Terminology
 from rag.understand import Understanding
 from rag.verify import SentenceVerifier, open_verifier
+
+if TYPE_CHECKING:
+    from rag.integrations.milvus import MilvusCollection
 
 
 def embedder_of(settings: Settings) -> Embedder:
@@ -64,16 +71,54 @@ def verifier_of(settings: Settings, embedder: Embedder, name: str | None = None)
 
 def open_collection(
     settings: Settings, name: str | None = None, *, writable: bool = False, embedder: Embedder | None = None
-) -> Collection:
+) -> Collection | MilvusCollection:
     """Open the collection that is named, else the one of the settings; made when `writable` and not there yet.
 
     Raises:
         UnknownCollectionError: it does not exist and is not to be written.
     """
     path = collection_path(settings.collections, name or settings.collection)
-    collection = Collection.open(path, embedder or embedder_of(settings), writable=writable, create=writable)
+    embedder = embedder or embedder_of(settings)
+    collection: Collection | MilvusCollection
+    if settings.store.uri:
+        from rag.integrations.milvus import MilvusCollection
+
+        uri, token = _milvus(settings)
+        collection = MilvusCollection.open(uri, path.name, embedder, writable=writable, create=writable, token=token)
+    else:
+        collection = Collection.open(path, embedder, writable=writable, create=writable)
     collection.dense_weight = settings.retrieve.dense_weight
     return collection
+
+
+def list_collections(settings: Settings) -> list[dict[str, Any]]:
+    """Return one row a collection: name, documents, chunks, generation, embedder, path (where the settings keep it)."""
+    if not settings.store.uri:
+        return shelf.list_collections(settings.collections)
+    from rag.integrations import milvus
+
+    return milvus.list_collections(*_milvus(settings))
+
+
+def delete_collection(settings: Settings, name: str) -> None:
+    """Delete a collection with everything in it, where the settings keep it.
+
+    Raises:
+        UnknownCollectionError: it does not exist.
+        LockedError: it is being written.
+    """
+    if not settings.store.uri:
+        shelf.delete_collection(settings.collections, name)
+        return
+    from rag.integrations import milvus
+
+    uri, token = _milvus(settings)
+    milvus.delete_collection(uri, name, token)
+
+
+def _milvus(settings: Settings) -> tuple[str, str]:
+    token = settings.store.token
+    return settings.store.uri or "", token.get_secret_value() if token else ""
 
 
 def understanding_of(settings: Settings) -> Understanding:

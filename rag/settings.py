@@ -36,6 +36,16 @@ class EmbedSettings(_Section):
     threads: int = Field(0, ge=0, le=256, description="CPU threads for ONNX; 0 = as many as there are cores")
 
 
+class StoreSettings(_Section):
+    """Where collections are kept."""
+
+    uri: str | None = Field(
+        None,
+        description="unset: a folder each in `home`; FILE.db: Milvus Lite in this process; http://HOST:19530: a Milvus",
+    )
+    token: SecretStr | None = Field(None, description="'user:password' or the key of a Milvus that wants one")
+
+
 class ChunkSettings(_Section):
     """Documents to chunks."""
 
@@ -131,6 +141,7 @@ class Settings(BaseSettings):
     collection: str = Field("default", description="the collection that is read and written when none is named")
     domain: Domain = Field("general", description="preset of words, prompts and defaults")
     language: Literal["auto", "en", "zh"] = Field("auto", description="of answers and pages; auto: the question's")
+    store: StoreSettings = StoreSettings()
     embed: EmbedSettings = EmbedSettings()
     ingest: IngestSettings = IngestSettings()
     chunk: ChunkSettings = ChunkSettings()
@@ -178,10 +189,9 @@ class Settings(BaseSettings):
         return self.cache_dir.expanduser().absolute() if self.cache_dir else self.home / "cache"
 
     def hash(self) -> str:
-        """Return 16 hex digits over everything that can change an answer (not the home folder, not keys)."""
-        values = self.model_dump(
-            mode="json", exclude={"home": True, "cache_dir": True, "llm": {"api_key"}, "verify": {"api_key"}}
-        )
+        """Return 16 hex digits over everything that can change an answer (not where things lie, not keys)."""
+        out: dict[str, Any] = {"home": True, "cache_dir": True, "store": True}
+        values = self.model_dump(mode="json", exclude={**out, "llm": {"api_key"}, "verify": {"api_key"}})
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 

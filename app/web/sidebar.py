@@ -12,9 +12,9 @@ from rag.settings import Settings
 
 def known_collections(settings: Settings) -> dict[str, int]:
     """Return the number of documents by collection; the one of the settings is there even before it is made."""
-    from rag.store import list_collections
+    from rag.assemble import list_collections
 
-    found = {str(row["name"]): int(row["documents"]) for row in list_collections(settings.collections)}
+    found = {str(row["name"]): int(row["documents"]) for row in list_collections(settings)}
     return found if settings.collection in found else {settings.collection: 0, **found}
 
 
