@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.parsers.pdf_calls import loose_boxes, unmapped
 from ingest.parsers.pdf_hidden import hidden_characters
 
 PDFIUM = Lock()  # PDFium serves one thread at a time
@@ -36,15 +36,13 @@ class Characters:
 
 def read_characters(page: Any, textpage: Any) -> Characters:
     """Read the characters of an open page and its open text page."""
-    import pypdfium2.raw as raw
-
     count, (width, height), rotation = textpage.count_chars(), page.get_size(), page.get_rotation()
     if count <= 0:
         nothing = np.zeros(0, np.uint32)
         return Characters("", nothing, np.zeros((0, 4), np.float32), nothing.astype(np.uint8), width, height)
     text, codes = _characters(textpage, count)
-    boxes = _boxes(textpage.raw, count, raw)
-    hidden = hidden_characters(page, textpage.raw, boxes, raw)
+    boxes = loose_boxes(textpage.raw, count)
+    hidden = hidden_characters(page, textpage, boxes)
     if hidden.any():
         hidden[codes <= 32] = 0
         codes = np.where(hidden > 0, 32, codes).astype(np.uint32)
@@ -54,10 +52,10 @@ def read_characters(page: Any, textpage: Any) -> Characters:
         boxes = boxes - np.array([x0, y0, x0, y0], np.float32)
     if rotation:
         boxes = _upright(boxes, rotation, width, height)
-    return Characters(text, codes, boxes, hidden, width, height, _unknown(textpage.raw, codes, raw))
+    return Characters(text, codes, boxes, hidden, width, height, _unknown(textpage.raw, codes))
 
 
-def _unknown(textpage: Any, codes: npt.NDArray[np.uint32], raw: Any) -> float:
+def _unknown(textpage: Any, codes: npt.NDArray[np.uint32]) -> float:
     """Return the share of characters without a letter: private, replaced, or left open by the font."""
     seen = np.flatnonzero(codes > 32)
     if not len(seen):
@@ -66,7 +64,7 @@ def _unknown(textpage: Any, codes: npt.NDArray[np.uint32], raw: Any) -> float:
     if private.any():
         return float(private.mean())
     some = seen[:: max(1, len(seen) // SAMPLED)].tolist()
-    return float(sum(raw.FPDFText_HasUnicodeMapError(textpage, i) == 1 for i in some) / len(some))
+    return unmapped(textpage, some) / len(some)
 
 
 def page_characters(page: Any) -> Characters:
@@ -93,15 +91,6 @@ def _characters(textpage: Any, count: int) -> tuple[str, npt.NDArray[np.uint32]]
 
 def _codes(textpage: Any, count: int, raw: Any) -> list[int]:
     return [raw.FPDFText_GetUnicode(textpage, i) for i in range(count)]
-
-
-def _boxes(textpage: Any, count: int, raw: Any) -> Boxes:
-    """Return the font boxes of the characters, (count, 4): left, top, right, bottom."""
-    boxes = (raw.FS_RECTF * count)()
-    get, at = raw.FPDFText_GetLooseCharBox, ctypes.byref
-    for i, box in enumerate(boxes):
-        get(textpage, i, at(box))
-    return np.frombuffer(boxes, dtype=np.float32).reshape(count, 4)
 
 
 def _upright(boxes: Boxes, rotation: int, width: float, height: float) -> Boxes:

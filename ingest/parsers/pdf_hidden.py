@@ -7,22 +7,22 @@ stands off the page. It does not know text in the colour of a coloured ground, n
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ingest.parsers.pdf_calls import bounds, draw_modes, fill_colours, page_objects, render_modes, text_objects
 
 KINDS = ("", "white on white", "transparent", "invisible", "tiny", "off the page")
 WHITE, FAINT = 245, 12  # of 255: from here on a colour is white; up to here an opacity is none
 TINY = 1.0  # points
 INVISIBLE = 3  # the text render mode of PDF 32000-1, 9.3.6
 _BACK = 0.5  # points a ground may fall short of the letter's middle
-Box = tuple[float, float, float, float]  # left, bottom, right, top
 Boxes = npt.NDArray[np.float32]  # (n, 4): left, top, right, bottom, in the page's own coordinates
 
 
-def hidden_characters(page: Any, textpage: Any, boxes: Boxes, raw: Any) -> npt.NDArray[np.uint8]:
+def hidden_characters(page: Any, textpage: Any, boxes: Boxes) -> npt.NDArray[np.uint8]:
     """Return the index in `KINDS` of each character of a page, 0 for what is seen."""
     count = len(boxes)
     kinds = np.zeros(count, np.uint8)
@@ -32,76 +32,63 @@ def hidden_characters(page: Any, textpage: Any, boxes: Boxes, raw: Any) -> npt.N
     x0, y0, x1, y1 = page.get_bbox()
     off = (right < x0) | (left > x1) | (top < y0) | (bottom > y1)
     kinds[drawn & off] = KINDS.index("off the page")
-    if _suspicious(page, raw):
-        _by_object(kinds, page, textpage, boxes, raw)
+    _by_object(kinds, page, textpage, boxes)
     return kinds
 
 
-def _suspicious(page: Any, raw: Any) -> bool:
-    """Tell whether an object of the page, or one inside another, may hold unseen text."""
-    for i in range(raw.FPDFPage_CountObjects(page.raw)):
-        one = raw.FPDFPage_GetObject(page.raw, i)
-        kind = raw.FPDFPageObj_GetType(one)
-        if kind == raw.FPDF_PAGEOBJ_FORM or (kind == raw.FPDF_PAGEOBJ_TEXT and _kind(one, raw)):
-            return True
-    return False
-
-
-def _kind(one: Any, raw: Any) -> int:
-    """Return the kind of unseen text that a text object may be, by its own colour and mode alone."""
-    if raw.FPDFTextObj_GetTextRenderMode(one) == INVISIBLE:
-        return KINDS.index("invisible")
-    return _pale(one, raw)
-
-
-def _pale(one: Any, raw: Any) -> int:
-    """Return the kind of an object filled in white or in nothing, 0 for one in colour."""
-    red, green, blue, alpha = colour = tuple(ctypes.c_uint() for _ in range(4))
-    if not raw.FPDFPageObj_GetFillColor(one, *colour):
-        return 0
-    if alpha.value <= FAINT:
-        return KINDS.index("transparent")
-    return KINDS.index("white on white") if min(red.value, green.value, blue.value) >= WHITE else 0
-
-
-def _by_object(kinds: npt.NDArray[np.uint8], page: Any, textpage: Any, boxes: Boxes, raw: Any) -> None:
+def _by_object(kinds: npt.NDArray[np.uint8], page: Any, textpage: Any, boxes: Boxes) -> None:
     """Mark the characters of unseen text objects, asking the ground behind those in white or in the invisible mode."""
-    grounds: dict[int, list[Box]] | None = None
-    last, kind = 0, 0
-    for i in np.flatnonzero(kinds == 0).tolist():
-        one = raw.FPDFText_GetTextObject(textpage, i)
-        address = ctypes.cast(one, ctypes.c_void_p).value or 0
-        if address != last:
-            last, kind = address, _kind(one, raw) if address else 0
-        if not kind:
-            continue
-        if grounds is None:
-            pictures, fills = _grounds(page, raw)
-            grounds = {KINDS.index("invisible"): pictures, KINDS.index("white on white"): pictures + fills}
-        x, y = (boxes[i, 0] + boxes[i, 2]) / 2, (boxes[i, 1] + boxes[i, 3]) / 2
-        behind = grounds.get(kind, [])
-        if not any(x0 - _BACK <= x <= x1 + _BACK and y0 - _BACK <= y <= y1 + _BACK for x0, y0, x1, y1 in behind):
-            kinds[i] = kind
+    import pypdfium2.raw as raw
+
+    objects, types = page_objects(page.raw, raw.FPDFPage_CountObjects(page.raw))
+    forms = bool((types == raw.FPDF_PAGEOBJ_FORM).any())  # what is inside them is asked for letter by letter
+    if not forms and not _kinds(objects[types == raw.FPDF_PAGEOBJ_TEXT]).any():
+        return
+    asked = np.flatnonzero(kinds == 0)
+    owners, owner = np.unique(text_objects(textpage.raw, asked.tolist()), return_inverse=True)
+    suspected = np.zeros(len(owners), np.uint8)
+    suspected[owners > 0] = _kinds(owners[owners > 0])
+    suspect = suspected[owner]
+    if not suspect.any():
+        return
+    pictures, fills = _grounds(objects, types, raw)
+    grounds = {"invisible": pictures, "white on white": np.concatenate((pictures, fills))}
+    for kind in np.unique(suspect[suspect > 0]).tolist():
+        those = asked[suspect == kind]
+        kinds[those[~_behind(boxes[those], grounds.get(KINDS[kind], pictures[:0]))]] = kind
 
 
-def _grounds(page: Any, raw: Any) -> tuple[list[Box], list[Box]]:
+def _kinds(objects: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+    """Return the kind of unseen text that each text object may be, by its own colour and mode alone."""
+    kinds = _pale(objects)
+    kinds[render_modes(objects.tolist()) == INVISIBLE] = KINDS.index("invisible")
+    return kinds
+
+
+def _pale(objects: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+    """Return the kind of each object filled in white or in nothing, 0 for one in colour."""
+    colours, known = fill_colours(objects.tolist())
+    kinds = np.where(colours[:, :3].min(axis=1, initial=255) >= WHITE, KINDS.index("white on white"), 0)
+    kinds[colours[:, 3] <= FAINT] = KINDS.index("transparent")
+    return np.where(known, kinds, 0).astype(np.uint8)
+
+
+def _behind(boxes: Boxes, grounds: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Tell of each character whether the middle of it lies on one of the grounds."""
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    lies = np.zeros(len(boxes), np.bool_)
+    for x0, y0, x1, y1 in grounds.tolist():
+        lies |= (x0 - _BACK <= x) & (x <= x1 + _BACK) & (y0 - _BACK <= y) & (y <= y1 + _BACK)
+    return lies
+
+
+def _grounds(
+    objects: npt.NDArray[np.uint64], types: npt.NDArray[np.int32], raw: Any
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the boxes of the pictures (shadings and forms too), and of the shapes filled in a colour."""
-    pictures: list[Box] = []
-    fills: list[Box] = []
-    for i in range(raw.FPDFPage_CountObjects(page.raw)):
-        one = raw.FPDFPage_GetObject(page.raw, i)
-        kind = raw.FPDFPageObj_GetType(one)
-        if kind == raw.FPDF_PAGEOBJ_TEXT:
-            continue
-        box = tuple(ctypes.c_float() for _ in range(4))
-        if not raw.FPDFPageObj_GetBounds(one, *box):
-            continue
-        left, bottom, right, top = (side.value for side in box)
-        if kind != raw.FPDF_PAGEOBJ_PATH:
-            pictures.append((left, bottom, right, top))
-            continue
-        fill, stroke = ctypes.c_int(), ctypes.c_int()
-        raw.FPDFPath_GetDrawMode(one, fill, stroke)
-        if fill.value and _pale(one, raw) == 0:
-            fills.append((left, bottom, right, top))
-    return pictures, fills
+    objects, types = objects[types != raw.FPDF_PAGEOBJ_TEXT], types[types != raw.FPDF_PAGEOBJ_TEXT]
+    boxes, known = bounds(objects.tolist())
+    paths = known & (types == raw.FPDF_PAGEOBJ_PATH)
+    filled = paths.copy()
+    filled[paths] = (draw_modes(objects[paths].tolist())[:, 0] > 0) & (_pale(objects[paths]) == 0)
+    return boxes[known & ~paths], boxes[filled]

@@ -105,7 +105,7 @@ def page_lines(page: Any) -> PageText:
     textpage = page.get_textpage()
     try:
         read = read_characters(page, textpage)
-        size, rules = (read.width, read.height), page_rules(page, raw)
+        size, rules = (read.width, read.height), page_rules(page)
         hidden = Counter(KINDS[kind] for kind in read.hidden[read.hidden > 0].tolist())
         runs = _runs(read.text, read.codes, read.boxes, rules.down)
         if runs and sum(len(run.text) for run in runs) < _MIN_RUN * len(runs) and len(runs) > 20:

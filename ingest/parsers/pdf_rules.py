@@ -6,9 +6,10 @@ not seen, nor those of pages with more than `MAX_OBJECTS` objects (pages that dr
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass, field
 from typing import Any
+
+from ingest.parsers.pdf_calls import bounds, draw_modes, page_objects, segment_counts
 
 THIN = 2.6  # points: a drawn shape no thicker than this is a line
 SHORT = 4.0  # points: what is shorter is a dot or a corner
@@ -25,16 +26,15 @@ class Rules:
     down: list[tuple[float, float, float]] = field(default_factory=list)
 
 
-def page_rules(page: Any, raw: Any) -> Rules:
+def page_rules(page: Any) -> Rules:
     """Return the lines of a pypdfium2 page."""
+    import pypdfium2.raw as raw
+
     count = raw.FPDFPage_CountObjects(page.raw)
     if count > MAX_OBJECTS:
         return Rules()
-    found = Rules()
-    for i in range(count):
-        drawn = raw.FPDFPage_GetObject(page.raw, i)
-        if raw.FPDFPageObj_GetType(drawn) == raw.FPDF_PAGEOBJ_PATH:
-            _take(found, drawn, raw)
+    objects, types = page_objects(page.raw, count)
+    found = _drawn(objects[types == raw.FPDF_PAGEOBJ_PATH].tolist())
     x, y, _, _ = page.get_bbox()
     if x or y:
         across = [(at - y, a - x, b - x) for at, a, b in found.across]
@@ -45,22 +45,21 @@ def page_rules(page: Any, raw: Any) -> Rules:
     return Rules(_joined(found.across), _joined(found.down))
 
 
-def _take(found: Rules, drawn: Any, raw: Any) -> None:
-    """Take the line, or the sides of the stroked rectangle, that a path draws."""
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    if not raw.FPDFPageObj_GetBounds(drawn, left, bottom, right, top):
-        return
-    x0, y0, x1, y1 = left.value, bottom.value, right.value, top.value
-    if y1 - y0 <= THIN and x1 - x0 > SHORT:
-        found.across.append(((y0 + y1) / 2, x0, x1))
-    elif x1 - x0 <= THIN and y1 - y0 > SHORT:
-        found.down.append(((x0 + x1) / 2, y0, y1))
-    elif x1 - x0 > SHORT and y1 - y0 > SHORT and raw.FPDFPath_CountSegments(drawn) in (4, 5):
-        fill, stroke = ctypes.c_int(), ctypes.c_int()
-        raw.FPDFPath_GetDrawMode(drawn, fill, stroke)
-        if stroke.value:
-            found.across += [(y0, x0, x1), (y1, x0, x1)]
-            found.down += [(x0, y0, y1), (x1, y0, y1)]
+def _drawn(paths: list[int]) -> Rules:
+    """Return the lines, and the sides of the stroked rectangles, that paths draw."""
+    boxes, known = bounds(paths)
+    left, bottom, right, top = boxes.T
+    flat = known & (top - bottom <= THIN) & (right - left > SHORT)
+    thin = known & (right - left <= THIN) & (top - bottom > SHORT)
+    across = [((y0 + y1) / 2, x0, x1) for x0, y0, x1, y1 in boxes[flat].tolist()]
+    down = [((x0 + x1) / 2, y0, y1) for x0, y0, x1, y1 in boxes[thin].tolist()]
+    large = [i for i in (known & ~flat & ~thin & (right - left > SHORT) & (top - bottom > SHORT)).nonzero()[0].tolist()]
+    shapes = [paths[i] for i in large]
+    sides = (segment_counts(shapes) // 2 == 2) & (draw_modes(shapes)[:, 1] > 0)
+    for x0, y0, x1, y1 in boxes[large][sides].tolist():
+        across += [(y0, x0, x1), (y1, x0, x1)]
+        down += [(x0, y0, y1), (x1, y0, y1)]
+    return Rules(across, down)
 
 
 def _turned(rules: Rules, rotation: int, width: float, height: float) -> Rules:
