@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,10 +45,10 @@ class Identity:
 def open_embedder(
     model: str = "minilm", *, cache: Path, device: str = "auto", batch_tokens: int = 4096, threads: int = 0
 ) -> Embedder:
-    """Return the embedder called `model`: "minilm", or a sentence-transformers folder or hub id.
+    """Return the embedder called `model`: "minilm", "minilm:ADAPTER", or a sentence-transformers folder or hub id.
 
     Args:
-        model: its name.
+        model: its name; ADAPTER is the folder of a LoRA adapter, or "plain" for the weights as published.
         cache: folder for the exported graph of "minilm".
         device: "auto", "cpu", "cuda" or "cuda:N"; "minilm" always runs on the CPU.
         batch_tokens: tokens in one batch, with padding where the model pads; bounds memory.
@@ -56,10 +57,16 @@ def open_embedder(
     Raises:
         MissingExtraError: `model` needs sentence-transformers, which is not installed.
     """
-    if model == "minilm":
-        return MiniLM(cache, batch_tokens=batch_tokens, threads=threads)
+    name, _, adapter = model.partition(":")
+    if name == "minilm":
+        return MiniLM(cache, adapter=_adapter(adapter), batch_tokens=batch_tokens, threads=threads)
     require("sentence_transformers", extra="llm")
     return SentenceEmbedder(model, device=device, batch_tokens=batch_tokens)
+
+
+def _adapter(name: str) -> Path | None:
+    """Return the folder of the adapter that is named; "" is the one that ships."""
+    return None if name in ("", "plain") else Path(name)
 
 
 def identity(embedder: Embedder) -> Identity:
@@ -90,17 +97,29 @@ def unit(found: Any, dimension: int) -> np.ndarray:
 
 
 class MiniLM:
-    """all-MiniLM-L6-v2, int8 on onnxruntime; texts are cut at 256 tokens. English above all; poor for Chinese."""
+    """all-MiniLM-L6-v2, int8 on onnxruntime; texts are cut at 256 tokens. English above all; poor for Chinese.
 
-    def __init__(self, cache: Path, *, batch_tokens: int = 4096, threads: int = 0) -> None:
+    Args:
+        cache: folder for the graph.
+        adapter: folder of a LoRA adapter to merge into the weights.
+        batch_tokens: tokens in one batch.
+        threads: batches side by side; 0 means one a core this process may use.
+    """
+
+    def __init__(self, cache: Path, *, adapter: Path | None = None, batch_tokens: int = 4096, threads: int = 0) -> None:
         self._cache = cache
+        self._adapter = adapter
         self._batch_tokens = min(batch_tokens, _CACHED_TOKENS)
         self._threads = threads or _cores()
 
-    @property
+    @cached_property
     def identity(self) -> Identity:
-        """Who this is; loads nothing."""
-        return Identity(f"minilm-{minilm.VERSION}", minilm.WEIGHTS_SHA256, minilm.DIMENSION)
+        """Who this is; loads no model.
+
+        Raises:
+            WeightsError: there is no adapter where one was named.
+        """
+        return Identity(f"minilm-{minilm.VERSION}", minilm.weight_hash(self._adapter), minilm.DIMENSION)
 
     @cached_property
     def _session(self) -> Any:
@@ -111,7 +130,7 @@ class MiniLM:
         options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.log_severity_level = 3
-        file = minilm.graph_file(self._cache)
+        file = minilm.graph_file(self._cache, self._adapter)
         try:
             return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has no common base class of its errors
@@ -144,7 +163,30 @@ class MiniLM:
         """Return the float32 vector of one text, shape (384,)."""
         return np.asarray(self.embed_documents([text])[0])
 
+    def token_vectors(self, texts: list[str]) -> list[np.ndarray]:
+        """Return the vectors of each text's tokens in context, float32 (tokens, 384) of unit length.
+
+        The two tokens the model adds are not among them; an empty text has none.
+        """
+        found: list[np.ndarray] = [np.empty((0, minilm.DIMENSION), dtype=np.float32)] * len(texts)
+
+        def keep(batch: list[int], outputs: Any) -> None:
+            tokens = outputs[0][:, 1:-1]
+            tokens /= np.maximum(np.linalg.norm(tokens, axis=-1, keepdims=True), 1e-9)
+            for row, i in enumerate(batch):
+                found[i] = tokens[row]
+
+        self._read(texts, "tokens", keep)
+        return found
+
     def _embed_window(self, texts: list[str], vectors: np.ndarray) -> None:
+        def keep(batch: list[int], outputs: Any) -> None:
+            vectors[batch] = outputs[0]
+
+        self._read(texts, "vectors", keep)
+
+    def _read(self, texts: list[str], output: str, keep: Callable[[list[int], Any], None]) -> None:
+        """Run the graph over texts; `keep` gets positions of texts of one length and what came out for them."""
         ids = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
         batches: list[list[int]] = []
@@ -154,11 +196,12 @@ class MiniLM:
 
         def run(batch: list[int]) -> None:
             together = np.array([ids[i] for i in batch], dtype=np.int32)
-            vectors[batch] = session.run(None, {"ids": together})[0]
+            keep(batch, session.run([output], {"ids": together}))
 
         session = self._session
-        if len(batches) == 1:
-            run(batches[0])
+        if len(batches) < 2 or self._threads == 1:
+            for batch in batches:
+                run(batch)
             return
         with ThreadPoolExecutor(self._threads) as pool:  # onnxruntime lets go of the interpreter while it computes
             list(pool.map(run, batches))

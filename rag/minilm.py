@@ -4,7 +4,10 @@ The BERT graph is written out directly (no torch, no tracing) with the fused ope
 are int8, one scale an output column, activations quantised on the fly. Weights keep seven bits: on processors without
 VNNI eight would overflow the 16-bit sums. The word table is int8 with one scale a word. Texts of one call have the same
 number of tokens, so that there is no mask: without one onnxruntime's attention takes its faster path. The graph ends
-with the mean over the tokens, brought to unit length.
+with the mean over the tokens, brought to unit length; the tokens themselves are its second output.
+
+A LoRA adapter in the layout of peft, such as `rag.tune.embedder` makes, is merged before the weights are quantised:
+the graph is as large and as fast as without.
 """
 
 from __future__ import annotations
@@ -46,18 +49,35 @@ def folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def graph_file(cache: Path) -> Path:
+def weight_hash(adapter: Path | None = None) -> str:
+    """Return the sha256 of what the weights are made of; the adapter's file is read, the large ones are not.
+
+    Raises:
+        WeightsError: there is no adapter in the folder.
+    """
+    if adapter is None:
+        return WEIGHTS_SHA256
+    return hashlib.sha256(
+        f"{WEIGHTS_SHA256} {_scale(adapter)}".encode() + _adapter_file(adapter).read_bytes()
+    ).hexdigest()
+
+
+def graph_file(cache: Path, adapter: Path | None = None) -> Path:
     """Return the int8 graph in `cache`, making it where it is missing or its source has changed.
 
     The 90 MB of weights are hashed when the graph is made; beside it lie their size and modification time, and while
     these stay the same the hash is not taken again (a forged file with both intact would not be noticed).
 
+    Args:
+        cache: folder of graphs.
+        adapter: folder of a LoRA adapter to merge; None: the weights as published.
+
     Raises:
-        WeightsError: the weights are not the published ones.
+        WeightsError: the weights are not the published ones, or the adapter is not one of MiniLM.
         SettingsError: the cache folder cannot be written.
     """
     source = folder() / "model.safetensors"
-    target = cache / f"minilm-{VERSION}.onnx"
+    target = cache / f"minilm-{VERSION}-{weight_hash(adapter)[:12]}.onnx"
     if _fresh(target, source):
         return target
     import filelock
@@ -67,7 +87,7 @@ def graph_file(cache: Path) -> Path:
         with filelock.FileLock(cache / f"{target.name}.lock"):
             if not _fresh(target, source):
                 _check_weights(source)
-                write_atomic(target, _build(source))
+                write_atomic(target, _build(source, adapter))
                 write_atomic(_stamp_file(target), json.dumps(_stamp(target, source)).encode())
     except OSError as error:
         raise SettingsError(
@@ -116,6 +136,46 @@ def _quantised(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     scale = np.abs(weight).max(axis=axis, keepdims=True) / top
     scale[scale == 0] = 1
     return np.rint(weight / scale).astype(np.int8), scale.astype(np.float32)
+
+
+def _adapter_file(adapter: Path) -> Path:
+    file = adapter / "adapter_model.safetensors"
+    if not file.is_file():
+        raise WeightsError(f"{adapter} holds no adapter: {file.name} is missing. Name a folder made by peft.")
+    return file
+
+
+def _scale(adapter: Path) -> float:
+    """Return what the product of the two matrices of an adapter is multiplied with: its strength over its rank."""
+    try:
+        told = json.loads((adapter / "adapter_config.json").read_bytes())
+        return float(told["lora_alpha"] / told["r"])
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise WeightsError(
+            f"{adapter / 'adapter_config.json'}: {error!r}. It must give lora_alpha and r as peft does."
+        ) from error
+
+
+def _merged(weights: dict[str, np.ndarray], adapter: Path) -> dict[str, np.ndarray]:
+    """Return the weights with an adapter's low-rank changes added: W + scale * B A (Hu et al. 2021, arXiv 2106.09685).
+
+    Raises:
+        WeightsError: it changes what is not there, or in another shape.
+    """
+    from safetensors.numpy import load_file
+
+    parts, scale = load_file(_adapter_file(adapter)), _scale(adapter)
+    downs = [name for name in parts if name.endswith(".lora_A.weight")]
+    for name in downs:
+        target = name.removeprefix("base_model.model.").replace(".lora_A.weight", ".weight")
+        up = parts[name.replace("lora_A", "lora_B")].astype(np.float32)
+        change = scale * (up @ parts[name].astype(np.float32))
+        if target not in weights or weights[target].shape != change.shape:
+            raise WeightsError(f"{adapter} is no adapter of MiniLM: it changes {target!r} by {change.shape}.")
+        weights[target] = weights[target] + change
+    if not downs or len(parts) != 2 * len(downs):
+        raise WeightsError(f"{adapter} holds {len(parts)} tensors, not pairs of lora_A and lora_B alone.")
+    return weights
 
 
 class _Graph:
@@ -179,12 +239,13 @@ class _Graph:
         return self.op("LayerNormalization", [x, scale, bias], axis=-1, epsilon=_EPSILON)[0]
 
 
-def _build(source: Path) -> bytes:
-    """Return the serialised graph: `ids` (n, length) int32, no padding -> `vectors` (n, 384) float32."""
+def _build(source: Path, adapter: Path | None) -> bytes:
+    """Return the serialised graph: `ids` (n, length) int32 -> `vectors` (n, 384), `tokens` (n, length, 384)."""
     from onnx import TensorProto, helper
     from safetensors.numpy import load_file
 
-    graph = _Graph(load_file(source))
+    weights = load_file(source)
+    graph = _Graph(weights if adapter is None else _merged(weights, adapter))
     x = graph.embeddings("ids")
     for layer in range(_LAYERS):
         name = f"encoder.layer.{layer}"
@@ -195,12 +256,16 @@ def _build(source: Path) -> bytes:
         x = graph.add_and_normalise(graph.linear(inner, f"{name}.output.dense"), x, f"{name}.output.LayerNorm")
     pooled = graph.op("ReduceMean", [x, graph.constant(np.ones(1, dtype=np.int64))], keepdims=0)[0]
     graph.nodes.append(helper.make_node("LpNormalization", [pooled], ["vectors"], axis=-1, p=2))
+    graph.nodes.append(helper.make_node("Identity", [x], ["tokens"]))
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "minilm",
             [helper.make_tensor_value_info("ids", TensorProto.INT32, ["n", "length"])],
-            [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", DIMENSION])],
+            [
+                helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", DIMENSION]),
+                helper.make_tensor_value_info("tokens", TensorProto.FLOAT, ["n", "length", DIMENSION]),
+            ],
             graph.constants,
         ),
         opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid(_FUSED, 1)],

@@ -177,3 +177,49 @@ def test_fake_embedder_is_the_same_everywhere() -> None:
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
     assert np.array_equal(vectors[0], vectors[1])
     assert fake.embed_query("kidneys").nonzero()[0].tolist() == [215]
+
+
+def _adapter(folder: Path, *, alpha: float = 8.0, columns: int = 384) -> Path:
+    """Write a LoRA adapter of rank 8 as peft lays it out."""
+    from safetensors.numpy import save_file
+
+    chance = np.random.default_rng(0)
+    name = "base_model.model.encoder.layer.5.attention.self.value"
+    parts = {
+        f"{name}.lora_A.weight": chance.normal(0, 0.05, (8, columns)).astype(np.float16),
+        f"{name}.lora_B.weight": chance.normal(0, 0.05, (384, 8)).astype(np.float16),
+    }
+    folder.mkdir()
+    save_file(parts, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps({"r": 8, "lora_alpha": alpha}))
+    return folder
+
+
+@pytest.mark.model
+def test_an_adapter_moves_vectors_and_one_of_no_strength_does_not(embedder: MiniLM, tmp_path: Path) -> None:
+    strong = open_embedder(f"minilm:{_adapter(tmp_path / 'strong')}", cache=tmp_path)
+    none = open_embedder(f"minilm:{_adapter(tmp_path / 'none', alpha=0.0)}", cache=tmp_path)
+    plain = embedder.embed_query(TEXTS[0])
+    assert np.array_equal(none.embed_query(TEXTS[0]), plain)
+    assert plain @ strong.embed_query(TEXTS[0]) < 0.999
+    assert len({identity(one).weight_hash for one in (embedder, strong, none)}) == 3
+
+
+def test_what_is_no_adapter_of_minilm_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"holds no adapter: adapter_model.safetensors is missing"):
+        identity(open_embedder(f"minilm:{tmp_path}", cache=tmp_path))
+    with pytest.raises(WeightsError, match=r"no adapter of MiniLM: it changes .* by \(384, 100\)"):
+        minilm.graph_file(tmp_path, _adapter(tmp_path / "narrow", columns=100))
+    (_adapter(tmp_path / "torn") / "adapter_config.json").write_text("{}")
+    with pytest.raises(WeightsError, match="lora_alpha and r"):
+        minilm.graph_file(tmp_path, tmp_path / "torn")
+
+
+@pytest.mark.model
+def test_token_vectors_are_of_the_tokens_alone(embedder: MiniLM) -> None:
+    found = embedder.token_vectors([*TEXTS, "renal decline", "renal"])
+    assert [len(one) for one in found[:5]] == [embedder.count_tokens(text) for text in TEXTS[:5]]
+    assert len(found[5]) == 254
+    assert np.allclose(np.linalg.norm(found[0], axis=1), 1, atol=1e-5)
+    assert found[6][0] @ found[7][0] > 0.5
+    assert embedder.token_vectors([]) == []
