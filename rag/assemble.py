@@ -8,9 +8,10 @@ from rag import shelf
 from rag.assistant import Assistant, Closeable, Manner
 from rag.domain import load_preset
 from rag.embed import open_embedder
+from rag.explain import Asked, Explained, explain
 from rag.extract import Extractor
 from rag.retrieve import Search
-from rag.schema import Embedder, Generator
+from rag.schema import Embedder, Generator, Retriever, Where
 from rag.settings import Settings
 from rag.shelf import collection_path
 from rag.store import Collection
@@ -132,6 +133,25 @@ def understanding_of(settings: Settings) -> Understanding:
     return Understanding(terms, companies=chosen.companies, periods=chosen.periods)
 
 
+def search_of(settings: Settings, index: Retriever) -> Search:
+    """Return the way from a query to passages of an index, as the settings want it."""
+    chosen = settings.retrieve
+    return Search(index, mode=chosen.mode, fetch_k=chosen.fetch_k, understanding=understanding_of(settings))
+
+
+def explanation(
+    settings: Settings, index: Collection | MilvusCollection, query: str, k: int, where: Where | None = None
+) -> Explained:
+    """Return what becomes of a query at each step of the search that the settings want.
+
+    Raises:
+        UserError: the query is empty, k is less than 1, or `where` cannot be looked up.
+    """
+    chosen = settings.retrieve
+    asked = Asked(query, k, where or {}, mode=chosen.mode, fetch_k=chosen.fetch_k)
+    return explain(search_of(settings, index), index, asked)
+
+
 def assemble(
     settings: Settings,
     *,
@@ -159,12 +179,7 @@ def assemble(
         return Assistant(None, extractor, verifier, generator=generator, manner=manner, resources=open_parts)
     index = open_collection(settings, collection, embedder=embedder)
     return Assistant(
-        Search(
-            index,
-            mode=settings.retrieve.mode,
-            fetch_k=settings.retrieve.fetch_k,
-            understanding=understanding_of(settings),
-        ),
+        search_of(settings, index),
         extractor,
         verifier,
         generator=generator,

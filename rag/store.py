@@ -22,7 +22,7 @@ from rag.encoding import check_chunks
 from rag.errors import LockedError, UserError
 from rag.folder import WriteLock
 from rag.guard import Guard, damaged
-from rag.legs import MODES, Legs, Mode, TwoLegs
+from rag.legs import MODES, Legs, Mode, Scored, TwoLegs
 from rag.manifest import check_embedder, check_format, first_state, manifest_of, write_manifest
 from rag.records import FILE, Records
 from rag.schema import Change, Chunk, Document, Embedder, Hints, Passage, Where
@@ -55,10 +55,10 @@ class Collection:
         """Open the collection in the folder `path`.
 
         Args:
-            path: its folder.
+            path: its folder; made where it is missing with `create`, `writable` and an embedder.
             embedder: the one it was made with; None allows everything but adding and dense search.
             writable: take the write lock.
-            create: make it where it is missing (with `writable` and an embedder).
+            create: whether it may be new.
 
         Raises:
             UnknownCollectionError: it does not exist.
@@ -170,6 +170,11 @@ class Collection:
             legs = self._legs.search(query, vector, fetch_k, where, mode, hints)
         return replace(legs, timings={"embed": embedded, **legs.timings})
 
+    def passages(self, ranked: Sequence[Scored], retriever: str) -> list[Passage]:
+        """Return the passages of (row, score), in that order; rows that are gone are left out."""
+        with self._guard.reading(), self._records.snapshot():
+            return self._records.passages(ranked, retriever)
+
     def named(self) -> tuple[tuple[str, str], ...]:
         """Return the different (organisation, ticker) pairs of the documents; "" where a document has none."""
         with self._guard.reading(), self._records.snapshot():
@@ -193,7 +198,7 @@ class Collection:
         """Store a document under its source, replacing what that source held; visible to others after `commit`.
 
         Raises:
-            DocumentError: the text is not valid Unicode, or a metadata value cannot be stored; nothing was changed.
+            DocumentError: not valid Unicode, or a metadata value that cannot be stored; nothing was changed.
             StoreError: the disk refused; nothing since the last commit is stored.
         """
         check_chunks(document, chunks)
@@ -216,11 +221,7 @@ class Collection:
             return self._records.remove_source(source)
 
     def commit(self) -> None:
-        """Make all changes durable and visible, or none of them.
-
-        Raises:
-            StoreError: the disk refused; it says what is stored.
-        """
+        """Make all changes durable and visible, or none of them; where the disk refuses, StoreError tells which."""
         with self._guard.writing():
             if not self._records.changing:
                 return
@@ -243,10 +244,8 @@ class Collection:
             emptied = self._records.vacuum()
         self._publish(anew=True)
         if not emptied:
-            raise LockedError(
-                f"{self.name!r} was compacted, but another process was reading it, so that deleted text may still be "
-                f"in its log ({FILE}-wal). Close the readers and compact again."
-            )
+            told = "was compacted, but another process was reading it, so that deleted text may still be in its log"
+            raise LockedError(f"{self.name!r} {told} ({FILE}-wal). Close the readers and compact again.")
 
     def documents(self) -> list[dict[str, Any]]:
         """Return one row a source: id, source, title, language, chunks, pages, added_at (since 1970), superseded_by."""
@@ -278,8 +277,8 @@ class Collection:
         """Return the manifest and the bytes on disk."""
         with self._guard.reading(), self._records.snapshot():
             manifest = manifest_of(self._records)
-        files = [path.stat().st_size for path in self.path.rglob("*") if path.is_file()]
-        return {"name": self.name, **manifest, "bytes": sum(files)}
+        size = sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+        return {"name": self.name, **manifest, "bytes": size}
 
     @property
     def _dimension(self) -> int:
