@@ -57,9 +57,8 @@ def weight_hash(adapter: Path | None = None) -> str:
     """
     if adapter is None:
         return WEIGHTS_SHA256
-    return hashlib.sha256(
-        f"{WEIGHTS_SHA256} {_scale(adapter)}".encode() + _adapter_file(adapter).read_bytes()
-    ).hexdigest()
+    changes = _adapter_file(adapter).read_bytes()
+    return hashlib.sha256(f"{WEIGHTS_SHA256} {_scale(adapter)} ".encode() + changes).hexdigest()
 
 
 def graph_file(cache: Path, adapter: Path | None = None) -> Path:
