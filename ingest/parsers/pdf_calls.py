@@ -7,7 +7,9 @@ interpreter is not let go in between, since no call takes long. PDFium serves on
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 _KINDS = {"p": ctypes.c_void_p, "i": ctypes.c_int}
+_HEAVY = re.compile(rb"^[^\0]*(?:bold|black|heavy)", re.IGNORECASE)
 Addresses = Sequence[int]
 
 
@@ -55,16 +58,40 @@ def text_objects(textpage: Any, characters: Addresses) -> npt.NDArray[np.uint64]
     return np.array([one or 0 for one in found], np.uint64)
 
 
+def are_bold(textpage: Any, characters: Addresses) -> npt.NDArray[np.bool_]:
+    """Tell of each of some characters whether its font is heavy, by its weight or its name."""
+    page, names = repeat(_address(textpage)), np.zeros((len(characters), 128), np.uint8)
+    flags = np.zeros((1, 1), np.int32)
+    sizes, places = repeat(names.shape[1]), repeat(flags.ctypes.data)
+    _ask("FPDFText_GetFontInfo", "pipip", page, characters, _columns(names)[0], sizes, places)
+    named = [bool(_HEAVY.search(bytes(name))) for name in names]
+    return np.array(named, np.bool_) | (np.array(_ask("FPDFText_GetFontWeight", "pi", page, characters)) >= 600)
+
+
 def unmapped(textpage: Any, characters: Addresses) -> int:
     """Return how many of some characters have a font that leaves open which letters they are."""
     return _ask("FPDFText_HasUnicodeMapError", "pi", repeat(_address(textpage)), characters).count(1)
 
 
-def page_objects(page: Any, count: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
-    """Return addresses and types of the first `count` objects of a page, type 0 for one that cannot be had."""
-    found = _ask("FPDFPage_GetObject", "pi", repeat(_address(page)), range(count), result="p")
-    addresses = [one or 0 for one in found]
-    return np.array(addresses, np.uint64), np.array(_ask("FPDFPageObj_GetType", "p", addresses), np.int32)
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The addresses and types of the objects of a page; type 0 is one that cannot be had."""
+
+    places: npt.NDArray[np.uint64]
+    types: npt.NDArray[np.int32]
+
+    def of(self, kind: int) -> npt.NDArray[np.uint64]:
+        """Return the addresses of the objects of one type."""
+        return np.asarray(self.places[self.types == kind])
+
+
+def page_objects(page: Any) -> Objects:
+    """Return the objects of a pypdfium2 page; what stands inside forms is not among them."""
+    import pypdfium2.raw as raw
+
+    count = range(raw.FPDFPage_CountObjects(page.raw))
+    places = [one or 0 for one in _ask("FPDFPage_GetObject", "pi", repeat(_address(page.raw)), count, result="p")]
+    return Objects(np.array(places, np.uint64), np.array(_ask("FPDFPageObj_GetType", "p", places), np.int32))
 
 
 def render_modes(objects: Addresses) -> npt.NDArray[np.int32]:

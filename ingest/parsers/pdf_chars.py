@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.parsers.pdf_calls import loose_boxes, unmapped
+from ingest.parsers.pdf_calls import Objects, loose_boxes, page_objects, unmapped
 from ingest.parsers.pdf_hidden import hidden_characters
 
 PDFIUM = Lock()  # PDFium serves one thread at a time
@@ -34,15 +34,15 @@ class Characters:
     unknown: float = 0.0
 
 
-def read_characters(page: Any, textpage: Any) -> Characters:
-    """Read the characters of an open page and its open text page."""
+def read_characters(page: Any, textpage: Any, objects: Objects) -> Characters:
+    """Read the characters of an open page, its open text page and its objects."""
     count, (width, height), rotation = textpage.count_chars(), page.get_size(), page.get_rotation()
     if count <= 0:
         nothing = np.zeros(0, np.uint32)
         return Characters("", nothing, np.zeros((0, 4), np.float32), nothing.astype(np.uint8), width, height)
     text, codes = _characters(textpage, count)
     boxes = loose_boxes(textpage.raw, count)
-    hidden = hidden_characters(page, textpage, boxes)
+    hidden = hidden_characters(page, textpage, boxes, objects)
     if hidden.any():
         hidden[codes <= 32] = 0
         codes = np.where(hidden > 0, 32, codes).astype(np.uint32)
@@ -71,7 +71,7 @@ def page_characters(page: Any) -> Characters:
     """Read the characters of an open page."""
     textpage = page.get_textpage()
     try:
-        return read_characters(page, textpage)
+        return read_characters(page, textpage, page_objects(page))
     finally:
         textpage.close()
 

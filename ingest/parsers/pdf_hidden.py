@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.parsers.pdf_calls import bounds, draw_modes, fill_colours, page_objects, render_modes, text_objects
+from ingest.parsers.pdf_calls import Objects, bounds, draw_modes, fill_colours, render_modes, text_objects
 
 KINDS = ("", "white on white", "transparent", "invisible", "tiny", "off the page")
 WHITE, FAINT = 245, 12  # of 255: from here on a colour is white; up to here an opacity is none
@@ -22,7 +22,7 @@ _BACK = 0.5  # points a ground may fall short of the letter's middle
 Boxes = npt.NDArray[np.float32]  # (n, 4): left, top, right, bottom, in the page's own coordinates
 
 
-def hidden_characters(page: Any, textpage: Any, boxes: Boxes) -> npt.NDArray[np.uint8]:
+def hidden_characters(page: Any, textpage: Any, boxes: Boxes, objects: Objects) -> npt.NDArray[np.uint8]:
     """Return the index in `KINDS` of each character of a page, 0 for what is seen."""
     count = len(boxes)
     kinds = np.zeros(count, np.uint8)
@@ -32,17 +32,16 @@ def hidden_characters(page: Any, textpage: Any, boxes: Boxes) -> npt.NDArray[np.
     x0, y0, x1, y1 = page.get_bbox()
     off = (right < x0) | (left > x1) | (top < y0) | (bottom > y1)
     kinds[drawn & off] = KINDS.index("off the page")
-    _by_object(kinds, page, textpage, boxes)
+    _by_object(kinds, textpage, boxes, objects)
     return kinds
 
 
-def _by_object(kinds: npt.NDArray[np.uint8], page: Any, textpage: Any, boxes: Boxes) -> None:
+def _by_object(kinds: npt.NDArray[np.uint8], textpage: Any, boxes: Boxes, objects: Objects) -> None:
     """Mark the characters of unseen text objects, asking the ground behind those in white or in the invisible mode."""
     import pypdfium2.raw as raw
 
-    objects, types = page_objects(page.raw, raw.FPDFPage_CountObjects(page.raw))
-    forms = bool((types == raw.FPDF_PAGEOBJ_FORM).any())  # what is inside them is asked for letter by letter
-    if not forms and not _kinds(objects[types == raw.FPDF_PAGEOBJ_TEXT]).any():
+    forms = len(objects.of(raw.FPDF_PAGEOBJ_FORM)) > 0  # what is inside them is asked for letter by letter
+    if not forms and not _kinds(objects.of(raw.FPDF_PAGEOBJ_TEXT)).any():
         return
     asked = np.flatnonzero(kinds == 0)
     owners, owner = np.unique(text_objects(textpage.raw, asked.tolist()), return_inverse=True)
@@ -51,7 +50,7 @@ def _by_object(kinds: npt.NDArray[np.uint8], page: Any, textpage: Any, boxes: Bo
     suspect = suspected[owner]
     if not suspect.any():
         return
-    pictures, fills = _grounds(objects, types, raw)
+    pictures, fills = _grounds(objects, raw)
     grounds = {"invisible": pictures, "white on white": np.concatenate((pictures, fills))}
     for kind in np.unique(suspect[suspect > 0]).tolist():
         those = asked[suspect == kind]
@@ -82,13 +81,12 @@ def _behind(boxes: Boxes, grounds: npt.NDArray[np.float64]) -> npt.NDArray[np.bo
     return lies
 
 
-def _grounds(
-    objects: npt.NDArray[np.uint64], types: npt.NDArray[np.int32], raw: Any
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _grounds(objects: Objects, raw: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the boxes of the pictures (shadings and forms too), and of the shapes filled in a colour."""
-    objects, types = objects[types != raw.FPDF_PAGEOBJ_TEXT], types[types != raw.FPDF_PAGEOBJ_TEXT]
-    boxes, known = bounds(objects.tolist())
-    paths = known & (types == raw.FPDF_PAGEOBJ_PATH)
+    drawn = objects.types != raw.FPDF_PAGEOBJ_TEXT
+    places = objects.places[drawn]
+    boxes, known = bounds(places.tolist())
+    paths = known & (objects.types[drawn] == raw.FPDF_PAGEOBJ_PATH)
     filled = paths.copy()
-    filled[paths] = (draw_modes(objects[paths].tolist())[:, 0] > 0) & (_pale(objects[paths]) == 0)
+    filled[paths] = (draw_modes(places[paths].tolist())[:, 0] > 0) & (_pale(places[paths]) == 0)
     return boxes[known & ~paths], boxes[filled]

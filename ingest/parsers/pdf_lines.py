@@ -6,7 +6,6 @@ neither tables nor paragraphs. Text set at an angle to the page is not put in or
 
 from __future__ import annotations
 
-import ctypes
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.clean import clean_line, close_han_gaps
+from ingest.parsers.pdf_calls import are_bold, page_objects
 from ingest.parsers.pdf_chars import Boxes, read_characters
 from ingest.parsers.pdf_hidden import KINDS
 from ingest.parsers.pdf_rules import Rules, page_rules
@@ -100,17 +100,15 @@ class PageText:
 
 def page_lines(page: Any) -> PageText:
     """Read a pypdfium2 page."""
-    import pypdfium2.raw as raw
-
-    textpage = page.get_textpage()
+    textpage, objects = page.get_textpage(), page_objects(page)
     try:
-        read = read_characters(page, textpage)
-        size, rules = (read.width, read.height), page_rules(page)
+        read = read_characters(page, textpage, objects)
+        size, rules = (read.width, read.height), page_rules(page, objects)
         hidden = Counter(KINDS[kind] for kind in read.hidden[read.hidden > 0].tolist())
         runs = _runs(read.text, read.codes, read.boxes, rules.down)
         if runs and sum(len(run.text) for run in runs) < _MIN_RUN * len(runs) and len(runs) > 20:
             return PageText(_plain_lines(read.text, *size), size, Rules(), hidden, read.unknown)
-        return PageText(_lines(runs, textpage.raw, raw, rules.down), size, rules, hidden, read.unknown)
+        return PageText(_lines(runs, textpage.raw, rules.down), size, rules, hidden, read.unknown)
     finally:
         textpage.close()
 
@@ -162,7 +160,7 @@ def _on_one_line(text: str, boxes: Boxes) -> str:
     return "".join(parts)
 
 
-def _lines(runs: list[_Run], textpage: Any, raw: Any, down: Sequence[Upright]) -> list[Line]:
+def _lines(runs: list[_Run], textpage: Any, down: Sequence[Upright]) -> list[Line]:
     """Gather runs whose heights overlap into lines."""
     runs.sort(key=lambda run: -(run.bottom + run.top))
     groups: list[list[_Run]] = []
@@ -176,12 +174,15 @@ def _lines(runs: list[_Run], textpage: Any, raw: Any, down: Sequence[Upright]) -
         else:
             groups.append([run])
             low, high = run.bottom, run.top
-    return [_line(group, textpage, raw, down) for group in groups]
+    for group in groups:
+        group.sort(key=lambda run: run.x0)
+    tallest = [max(group, key=lambda run: run.top - run.bottom) for group in groups]
+    bold = are_bold(textpage, [run.first for run in tallest]) & are_bold(textpage, [group[-1].last for group in groups])
+    return [_line(*each, down) for each in zip(groups, tallest, bold.tolist(), strict=True)]
 
 
-def _line(group: list[_Run], textpage: Any, raw: Any, down: Sequence[Upright]) -> Line:
-    group.sort(key=lambda run: run.x0)
-    tallest = max(group, key=lambda run: run.top - run.bottom)
+def _line(group: list[_Run], tallest: _Run, bold: bool, down: Sequence[Upright]) -> Line:
+    """Make a line of runs sorted from left to right, as high as the tallest of them."""
     height = tallest.top - tallest.bottom
     pieces: list[Piece] = []
     for run in group:
@@ -196,7 +197,6 @@ def _line(group: list[_Run], textpage: Any, raw: Any, down: Sequence[Upright]) -
             pieces[-1].x1 = max(run.x1, pieces[-1].x1)
         else:
             pieces.append(Piece(run.text, run.x0, run.x1))
-    bold = _is_bold(textpage, tallest.first, raw) and _is_bold(textpage, group[-1].last, raw)
     return Line(pieces, tallest.bottom, tallest.top, bold)
 
 
@@ -204,16 +204,6 @@ def _parted(x1: float, run: _Run, down: Sequence[Upright]) -> bool:
     """Tell whether an upright line stands between a piece that ends at `x1` and the run behind it."""
     middle = (run.bottom + run.top) / 2
     return any(x1 <= x + 1 and run.x0 >= x - 1 and y0 < middle < y1 for x, y0, y1 in down)
-
-
-def _is_bold(textpage: Any, index: int, raw: Any) -> bool:
-    if raw.FPDFText_GetFontWeight(textpage, index) >= 600:
-        return True
-    name = ctypes.create_string_buffer(128)
-    flags = ctypes.c_int()
-    raw.FPDFText_GetFontInfo(textpage, index, name, 128, ctypes.byref(flags))
-    lowered = name.value.lower()
-    return b"bold" in lowered or b"black" in lowered or b"heavy" in lowered
 
 
 def _plain_lines(text: str, width: float, height: float) -> list[Line]:

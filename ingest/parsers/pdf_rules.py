@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.parsers.pdf_calls import bounds, draw_modes, page_objects, segment_counts
+from ingest.parsers.pdf_calls import Objects, bounds, draw_modes, segment_counts
 
 THIN = 2.6  # points: a drawn shape no thicker than this is a line
 SHORT = 4.0  # points: what is shorter is a dot or a corner
@@ -26,15 +26,13 @@ class Rules:
     down: list[tuple[float, float, float]] = field(default_factory=list)
 
 
-def page_rules(page: Any) -> Rules:
-    """Return the lines of a pypdfium2 page."""
+def page_rules(page: Any, objects: Objects) -> Rules:
+    """Return the lines of a pypdfium2 page with these objects."""
     import pypdfium2.raw as raw
 
-    count = raw.FPDFPage_CountObjects(page.raw)
-    if count > MAX_OBJECTS:
+    if len(objects.places) > MAX_OBJECTS:
         return Rules()
-    objects, types = page_objects(page.raw, count)
-    found = _drawn(objects[types == raw.FPDF_PAGEOBJ_PATH].tolist())
+    found = _drawn(objects.of(raw.FPDF_PAGEOBJ_PATH).tolist())
     x, y, _, _ = page.get_bbox()
     if x or y:
         across = [(at - y, a - x, b - x) for at, a, b in found.across]

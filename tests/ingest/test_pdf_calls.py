@@ -51,11 +51,12 @@ def test_characters(page: Any) -> None:
 
 
 def test_objects(page: Any) -> None:
-    objects, types = pdf_calls.page_objects(page.raw, 5)
+    found = pdf_calls.page_objects(page)
+    objects, types = found.places, found.types
     assert objects.tolist() == [address(raw.FPDFPage_GetObject(page.raw, i)) for i in range(5)]
     text, path = raw.FPDF_PAGEOBJ_TEXT, raw.FPDF_PAGEOBJ_PATH
     assert types.tolist() == [text, text, path, path, text]
-    texts, paths = objects[types == text].tolist(), objects[types == path].tolist()
+    texts, paths = found.of(text).tolist(), found.of(path).tolist()
     assert pdf_calls.render_modes(texts).tolist() == [0, 0, 3]
     colours, known = pdf_calls.fill_colours(texts)
     assert known.all() and colours.tolist() == [[0, 0, 0, 255], [255, 255, 255, 255], [0, 0, 0, 255]]
@@ -63,26 +64,36 @@ def test_objects(page: Any) -> None:
     assert known.all() and np.abs(boxes - [[72, 500, 172, 501], [100, 300, 300, 350]]).max() <= 1
     assert (pdf_calls.draw_modes(paths) > 0).tolist() == [[True, False], [False, True]]
     assert pdf_calls.segment_counts(paths).tolist() == [raw.FPDFPath_CountSegments(_handle(one)) for one in paths]
-    rules = page_rules(page)
+    rules = page_rules(page, found)
     assert (len(rules.across), len(rules.down)) == (3, 2)
 
 
 def test_a_page_with_nothing_on_it() -> None:
     pdf = pdfium.PdfDocument(drawn([""]))
     one = pdf[0]
-    objects, types = pdf_calls.page_objects(one.raw, 0)
-    assert len(objects) == len(types) == 0
+    found = pdf_calls.page_objects(one)
+    assert len(found.places) == len(found.types) == 0
     assert pdf_calls.bounds([])[0].shape == (0, 4) and pdf_calls.draw_modes([]).shape == (0, 2)
-    rules = page_rules(one)
+    rules = page_rules(one, found)
     assert not rules.across and not rules.down
     one.close()
     pdf.close()
 
 
-def test_what_is_not_there_is_said(page: Any) -> None:
-    objects, types = pdf_calls.page_objects(page.raw, 6)
-    assert objects[5] == 0 and types[5] == 0
+def test_what_is_not_there_is_said() -> None:
     assert not pdf_calls.bounds([0])[1].any() and not pdf_calls.fill_colours([0])[1].any()
+    assert pdf_calls.render_modes([0]).tolist() == [-1]
+
+
+def test_a_heavy_font_is_known_by_its_name() -> None:
+    pdf = pdfium.PdfDocument(
+        drawn(["BT /F1 12 Tf 1 0 0 1 72 700 Tm (Net sales) Tj ET"]).replace(b"Helvetica ", b"AcmeBLACK ")
+    )
+    one, plain = pdf[0], pdfium.PdfDocument(drawn(["BT /F1 12 Tf 1 0 0 1 72 700 Tm (Net sales) Tj ET"]))
+    textpage, other = one.get_textpage(), plain[0].get_textpage()
+    assert pdf_calls.are_bold(textpage.raw, [0, 2]).tolist() == [True, True]
+    assert pdf_calls.are_bold(other.raw, [0, 2]).tolist() == [False, False]
+    assert pdf_calls.are_bold(other.raw, []).tolist() == []
 
 
 def _handle(place: int) -> Any:
