@@ -13,8 +13,8 @@ import numpy as np
 from rag.encoding import unpack_facts, unpack_metadata, unpack_tables
 from rag.errors import UnknownDocumentError
 from rag.schema import Chunk, ChunkKind, Document, Passage, Where
+from rag.tags import mask
 from rag.versions import Edition, superseded
-from rag.where import condition
 
 PIECE: Final = 8192
 """Characters in one piece of stored text."""
@@ -55,6 +55,11 @@ class Contents:
         """Tell whether the tables have been made."""
         return bool(self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'state'").fetchone())
 
+    @property
+    def tagged(self) -> bool:
+        """Whether there are tags for filters, as from format 2 on."""
+        return bool(self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'tags'").fetchone())
+
     def count(self, table: str) -> int:
         """Return the number of entries of a table."""
         return int(self._db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
@@ -80,11 +85,20 @@ class Contents:
         query = "SELECT 1 FROM sources WHERE source = ? AND fingerprint = ?"
         return bool(self._db.execute(query, (_valid(source), fingerprint)).fetchone())
 
-    def rows(self, where: Where | None = None) -> np.ndarray:
-        """Return the rows that match a filter (None: all), ascending, int64."""
-        sql, parameters = condition(where or {})
-        found = self._db.execute(f"SELECT c.row FROM chunks c WHERE {sql} ORDER BY c.row", parameters)
-        return np.fromiter((row for (row,) in found), dtype=np.int64)
+    def rows(self, where: Where) -> np.ndarray:
+        """Return by row, bool, whether a filter accepts it. Rows that are gone may be accepted.
+
+        Raises:
+            UserError: the filter cannot be looked up.
+        """
+        return mask(self._db, where)
+
+    def present(self) -> np.ndarray:
+        """Return by row, bool, whether it is here. Reads all of them: about 0.1 s a million."""
+        rows = np.fromiter((row for (row,) in self._db.execute("SELECT row FROM chunks")), dtype=np.int64)
+        found = np.zeros(int(rows.max(initial=0)) + 1, dtype=np.bool_)
+        found[rows] = True
+        return found
 
     def named(self) -> tuple[tuple[str, str], ...]:
         """Return the different (organisation, ticker) pairs of the documents; "" where a document has none."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -25,6 +27,9 @@ Mode = Literal["hybrid", "lexical", "dense"]
 Scored = tuple[int, float]
 _ROOM: Final = 64_000_000
 """With fewer free bytes a write that failed is not tried again from nothing."""
+_SMALL: Final = 20_000
+"""With more vectors the legs search at the same time, each on a thread of its own."""
+_MASKS: Final = 16
 MODES: Final = ("hybrid", "lexical", "dense")
 
 
@@ -66,6 +71,8 @@ class TwoLegs:
         self._writing = writing
         self._lexical = Lexical(path)
         self._dense = Dense(path, int(records.state("dimension")))
+        self._masks: dict[str, np.ndarray] = {}
+        self._masks_of = -1
 
     def search(
         self,
@@ -92,37 +99,70 @@ class TwoLegs:
         if not int(self._records.state("chunks")):
             return Legs([], [], timings)
         started = time.perf_counter()
-        level = [self._ready(leg) for leg in self._of(mode)]
-        allowed = self._records.rows(where) if where or not all(level) or self._records.changing else None
+        for leg in self._of(mode):
+            self._ready(leg)
+        allowed = self._allowed(where, self._of(mode))
         hints = hints if hints and mode == "hybrid" else Hints()
-        rows, gains = self._favoured(hints, allowed)
+        gains = self._gains(hints, allowed)
+        masks = (allowed,) if gains is None else (allowed, gains >= gains.max() / 2)
         timings["filter"] = time.perf_counter() - started
-        lexical: list[Scored] = []
-        dense: list[Scored] = []
-        for among in (allowed, rows[gains >= gains.max() / 2]) if len(rows) else (allowed,):
-            if mode != "dense":
-                started = time.perf_counter()
-                lexical += self._lexical.search(query, fetch_k, among, hints.expansions)
-                timings["lexical"] = timings.get("lexical", 0.0) + time.perf_counter() - started
-            if mode != "lexical" and vector is not None:
-                started = time.perf_counter()
-                dense += self._dense.search(vector, fetch_k, among)
-                timings["dense"] = timings.get("dense", 0.0) + time.perf_counter() - started
-        if not len(rows):
+
+        def by_words() -> list[Scored]:
+            found = [self._lexical.search(query, fetch_k, among, hints.expansions) for among in masks]
+            return list(itertools.chain.from_iterable(found))
+
+        def by_meaning() -> list[Scored]:
+            if vector is None:
+                return []
+            return list(itertools.chain.from_iterable(self._dense.search(vector, fetch_k, among) for among in masks))
+
+        searches = {"lexical": by_words, "dense": by_meaning}
+        chosen = {name: leg for name, leg in searches.items() if mode in {name, "hybrid"}}
+        found = _side_by_side(chosen, timings) if len(self._dense) > _SMALL else _in_turn(chosen, timings)
+        lexical, dense = found.get("lexical", []), found.get("dense", [])
+        if gains is None:
             return Legs(lexical, dense, timings)
-        met = np.isin(rows, np.fromiter({row for row, _ in (*lexical, *dense)}, dtype=np.int64))
-        share = dict(zip(rows[met].tolist(), gains[met].tolist(), strict=True))
+        met = {row for row, _ in (*lexical, *dense) if row < len(gains)}
+        share = {row: float(gains[row]) for row in met if gains[row]}
         return Legs(_merged(lexical), _merged(dense), timings, share, float(gains.max()))
 
-    def _favoured(self, hints: Hints, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows that boosts match, ascending, with the sum of their shares."""
-        matched = [(self._records.rows(where), share) for where, share in hints.boosts]
-        rows = np.concatenate([np.empty(0, np.int64), *(found for found, _ in matched)])
-        shares = np.concatenate([np.empty(0), *(np.full(len(found), share) for found, share in matched)])
-        rows, place = np.unique(rows, return_inverse=True)
-        gains = np.bincount(place, shares, len(rows))
-        kept = np.ones(len(rows), bool) if allowed is None else np.isin(rows, allowed)
-        return rows[kept], gains[kept]
+    def _allowed(self, where: Where | None, legs: Sequence[Lexical | Dense]) -> np.ndarray | None:
+        """Return by row whether it may be found: what the filter accepts without what is gone, None for all."""
+        records, allowed = self._records, self._mask(where) if where else None
+        for leg in legs:
+            if self._level(leg) and not records.changing:
+                continue
+            if leg.generation < int(records.state("caught_up_from")) or leg.generation > records.generation:
+                here = records.present()
+            else:
+                here = records.rows({})
+                gone = records.gone_since(leg.generation)
+                here[gone[gone < len(here)]] = False
+            allowed = here if allowed is None else allowed & here
+        return allowed
+
+    def _mask(self, where: Where) -> np.ndarray:
+        """Return what a filter accepts, by row; the last few are kept until the next commit."""
+        if self._records.changing:
+            return self._records.rows(where)
+        generation, key = self._records.generation, repr(sorted(where.items()))
+        if self._masks_of != generation:
+            self._masks, self._masks_of = {}, generation
+        if key not in self._masks:
+            if len(self._masks) >= _MASKS:
+                self._masks.pop(next(iter(self._masks)))
+            self._masks[key] = self._records.rows(where)
+        return self._masks[key]
+
+    def _gains(self, hints: Hints, allowed: np.ndarray | None) -> np.ndarray | None:
+        """Return by row the sum of the shares of the boosts that match it; None where none matches what is allowed."""
+        masks = [(self._mask(where), share) for where, share in hints.boosts]
+        gains = np.zeros(max((len(mask) for mask, _ in masks), default=0))
+        for mask, share in masks:
+            gains[: len(mask)][mask] += share
+        if allowed is not None:
+            gains = gains[: len(allowed)] * allowed[: len(gains)]
+        return gains if gains.any() else None
 
     def publish(self, *, anew: bool = False) -> None:
         """Bring both legs to the last commit; `anew` makes them from nothing. Needs the write lock.
@@ -137,8 +177,10 @@ class TwoLegs:
                 leg.load()
             if not self._level(leg):
                 self._catch_up(leg)
-        if anew or self._dense.due:
-            self._dense.write()
+        if anew:
+            self._dense.write(anew=True)
+        elif self._dense.due:
+            self._dense.settle()
 
     def flush(self) -> None:
         """Write what was kept in memory. Where the disk refuses, the next one to open has more to catch up, no less.
@@ -146,7 +188,9 @@ class TwoLegs:
         Needs the write lock.
         """
         with contextlib.suppress(OSError):
-            self._dense.write()
+            self._dense.finish()
+        with contextlib.suppress(OSError):
+            self._lexical.rest()
 
     def _of(self, mode: Mode) -> tuple[Lexical | Dense, ...]:
         if mode == "hybrid":
@@ -156,24 +200,25 @@ class TwoLegs:
     def _level(self, leg: Lexical | Dense) -> bool:
         return leg.generation == self._records.generation and len(leg) == int(self._records.state("chunks"))
 
-    def _ready(self, leg: Lexical | Dense) -> bool:
-        """Bring a leg to the visible generation if that can be done; tell whether it is there."""
+    def _ready(self, leg: Lexical | Dense) -> None:
+        """Bring a leg to the visible generation if that can be done."""
         if self._level(leg) or self._records.changing:
-            return self._level(leg)
+            return
         leg.load()
         if self._level(leg):
-            return True
+            return
         try:
             with contextlib.nullcontext() if self._writing else write_lock(self._path):
                 self._catch_up(leg)
                 self._dense.write()
+                if not self._writing:
+                    self._lexical.rest()
         except (LockedError, StoreError, OSError):  # another one is just doing it, or nothing can be written here
             if leg is self._lexical:
                 if leg.usable:
-                    return False
+                    return
                 self._lexical.keep_in_memory()
             self._catch_up(leg)
-        return self._level(leg)
 
     def _catch_up(self, leg: Lexical | Dense) -> None:
         """Bring a leg to the visible generation: by what changed since its own, else from nothing."""
@@ -210,3 +255,24 @@ def _merged(found: list[Scored]) -> list[Scored]:
     for row, score in found:
         best[row] = max(score, best.get(row, score))
     return sorted(best.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _in_turn(searches: Mapping[str, Callable[[], list[Scored]]], timings: dict[str, float]) -> dict[str, list[Scored]]:
+    """Return what each search finds; the seconds of each are noted."""
+    found = {}
+    for name, search in searches.items():
+        started = time.perf_counter()
+        found[name] = search()
+        timings[name] = time.perf_counter() - started
+    return found
+
+
+def _side_by_side(
+    searches: Mapping[str, Callable[[], list[Scored]]], timings: dict[str, float]
+) -> dict[str, list[Scored]]:
+    """The same on several threads; both libraries let go of the interpreter while they search."""
+    if len(searches) < 2:
+        return _in_turn(searches, timings)
+    with ThreadPoolExecutor(len(searches)) as pool:
+        each = [pool.submit(_in_turn, {name: search}, timings) for name, search in searches.items()]
+        return {name: hits for done in each for name, hits in done.result().items()}

@@ -1,4 +1,4 @@
-"""The lexical leg: BM25 (tantivy) over English stems and over Chinese words and bigrams. Derived from the store.
+"""The lexical leg: BM25 (tantivy) over English stems and over Chinese characters and pairs. Derived from the store.
 
 Two fields, so that the statistics of the two languages do not mix; a chunk of both languages fills both. Queries are
 built from terms, never parsed, so no character of a query has a meaning of its own. The index holds terms, not text.
@@ -7,32 +7,32 @@ The generation it was made from is kept inside the index, in an entry of its own
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 import struct
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from rag.language import HAN, english_analyzer, han_terms, latin_terms
+from rag import segments
+from rag.language import english_analyzer, han_index_terms, han_query_terms, has_han, latin_part, latin_terms
 
 Scored = tuple[int, float]
 Expansions = Sequence[tuple[str, float]]
 FOLDER: Final = "lexical"
-_HAN_RUN = re.compile(f"[{HAN}]+")
+_HAN: Final = "hanzi"
+"""Field of the Chinese terms. It is named anew when they change: an index of the old ones then does not open."""
 _HEAP_BYTES: Final = 64_000_000
 _MOST_TERMS: Final = 1024
-_TAIL: Final = struct.Struct("<II")  # length of the footer, magic number
-_MAGIC: Final = 1337
-_SEGMENT_FILE: Final = re.compile(r"[0-9a-f]{32}\.")
 _MOST_EQUAL: Final = 4096
 """So many passages of the same score as the last one wanted are told apart by row; of more it is left open."""
-_MOST_LISTED: Final = 20_000
-"""Up to so many allowed rows are put into the query itself; beyond, results are filtered afterwards."""
+_SPARE: Final = 32
+"""So many more are asked for at once; mostly they show that no equal score was left out."""
+_MOST_LISTED: Final = 1024
+"""Up to so many allowed rows are put into the query itself; beyond, blocks of rows are, and results are sifted."""
+_BLOCK: Final = 64
+"""Rows of one block. The chunks of a document follow each other, so that filters keep or leave whole blocks."""
 
 
 class Lexical:
@@ -46,6 +46,7 @@ class Lexical:
         self._path = folder / FOLDER if folder else None
         self._index: Any = None
         self._searcher: Any = None
+        self._writer: Any = None
         self._checked: set[str] = set()
         self.generation = -1
 
@@ -66,7 +67,7 @@ class Lexical:
             return
         for _ in range(3):  # a writer may merge files away between looking and opening
             try:
-                self._check_files(self._path)
+                segments.check(self._path, self._checked)
                 self._index = self._index or _open(self._path)
                 self._index.reload()
                 self._take_searcher()
@@ -96,20 +97,42 @@ class Lexical:
         Raises:
             OSError: the disk refused; what was there before is still there.
         """
-        index = self._index or self._fresh()
         try:
-            if self._path is not None and self._index is not None:
-                _sweep(self._path)
-            writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-            try:
-                self._change(writer, generation, removed, added)
-            finally:
-                writer.wait_merging_threads()  # frees tantivy's own lock, too
+            index, writer = self._writing()
+            self._change(writer, generation, removed, added)
             self._index = index
             index.reload()
             self._take_searcher()
         except ValueError as error:  # how tantivy reports the system's errors
+            self._writer = None
             raise OSError(f"lexical index: {error}") from error
+        except BaseException:
+            self._writer = None  # what it was given since its last commit goes with it
+            raise
+
+    def rest(self) -> None:
+        """Wait until segments that are being merged are, and let others write.
+
+        Raises:
+            OSError: the disk refused; what was there before is still there.
+        """
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            try:
+                writer.wait_merging_threads()
+            except ValueError as error:
+                raise OSError(f"lexical index: {error}") from error
+
+    def _writing(self) -> tuple[Any, Any]:
+        """Return the index and its writer, which is kept: its threads merge segments while this one goes on."""
+        if self._writer is None or self._index is None:
+            self._writer = None
+            index = self._index or self._fresh()
+            if self._path is not None and self._index is not None:
+                segments.sweep(self._path)
+            self._writer = index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+            return index, self._writer
+        return self._index, self._writer
 
     def _change(self, writer: Any, generation: int, removed: np.ndarray, added: Iterable[tuple[int, str]]) -> None:
         import tantivy
@@ -136,37 +159,37 @@ class Lexical:
         Args:
             query: plain text.
             k: how many.
-            allowed: rows that may be found; None for all.
+            allowed: by row, bool, whether it may be found; rows beyond its end may not. None for all.
             expansions: further words with the factor of their score; all words of one must be in a text.
         """
-        k = min(k, len(self) if allowed is None else len(allowed))
+        permitted = len(self) if allowed is None else int(np.count_nonzero(allowed))
+        k = min(k, permitted)
         wanted = _query(query, expansions)
         if k < 1 or wanted is None or self._searcher is None:
             return []
         if allowed is None:
             return self._run(wanted, k)
-        import tantivy
+        if permitted <= _MOST_LISTED:
+            return self._run(_within(wanted, "row", np.flatnonzero(allowed)), k)
+        return self._among(wanted, k, allowed, permitted)
 
-        if len(allowed) <= _MOST_LISTED:
-            rows = tantivy.Query.term_set_query(_schema(), "row", allowed.tolist())
-            must = tantivy.Occur.Must
-            both = [(must, wanted), (must, tantivy.Query.const_score_query(rows, 0.0))]
-            return self._run(tantivy.Query.boolean_query(both), k)
-        return self._filtered(wanted, k, allowed)
-
-    def _filtered(self, wanted: Any, k: int, allowed: np.ndarray) -> list[Scored]:
-        permitted = set(allowed.tolist())
-        fetch = 4 * k
+    def _among(self, wanted: Any, k: int, allowed: np.ndarray, permitted: int) -> list[Scored]:
+        """Return the best k allowed ones: the best of the blocks that have any, looked through until there are k."""
+        blocks = np.flatnonzero(np.logical_or.reduceat(allowed, np.arange(0, len(allowed), _BLOCK)))
+        searched = max(len(self), permitted)
+        if len(blocks) * _BLOCK < searched // 2:
+            wanted, searched = _within(wanted, "block", blocks), len(blocks) * _BLOCK
+        fetch = int(1.5 * k * searched / permitted) + 64
         while True:
-            found = self._run(wanted, fetch)
-            kept = [item for item in found if item[0] in permitted]
+            found = self._run(wanted, min(fetch, len(self)))
+            kept = [item for item in found if item[0] < len(allowed) and allowed[item[0]]]
             if len(kept) >= k or len(found) < fetch:
                 return kept[:k]
             fetch *= 4
 
     def _run(self, wanted: Any, k: int) -> list[Scored]:
         """Return the best k; which of equal scores are among them does not depend on how the index was written."""
-        fetch = k + 1
+        fetch = k + _SPARE
         while True:
             hits = self._searcher.search(wanted, fetch, count=False).hits
             if len(hits) < fetch or hits[-1][0] < hits[k - 1][0] or fetch > k + _MOST_EQUAL:
@@ -183,22 +206,6 @@ class Lexical:
         self._path.mkdir(parents=True)
         return _open(self._path)
 
-    def _check_files(self, path: Path) -> None:
-        """Check every file of the last commit against the checksum tantivy put at its end, each file once.
-
-        Raises:
-            ValueError: one is broken. OSError, LookupError, struct.error: or missing, or nothing of the kind.
-        """
-        for file in _committed(path):
-            if file.name in self._checked:
-                continue
-            data = file.read_bytes()
-            length, magic = _TAIL.unpack(data[-_TAIL.size :])
-            footer = json.loads(data[-_TAIL.size - length : -_TAIL.size]) if magic == _MAGIC else {}
-            if footer.get("crc") != zlib.crc32(memoryview(data)[: -_TAIL.size - length]):
-                raise ValueError(f"{file} is broken")
-            self._checked.add(file.name)
-
     def _take_searcher(self) -> None:
         import tantivy
 
@@ -210,32 +217,15 @@ class Lexical:
         self._searcher, self.generation = searcher, int(values[0])
 
 
-def _committed(path: Path) -> list[Path]:
-    """Return the files the last commit consists of, besides `meta.json`, which names them."""
-    found: list[Path] = []
-    for segment in json.loads((path / "meta.json").read_bytes())["segments"]:
-        name = segment["segment_id"].replace("-", "")
-        deletes = f"{name}.{(segment['deletes'] or {}).get('opstamp')}.del"
-        found += [file for file in path.glob(f"{name}.*") if file.suffix != ".del" or file.name == deletes]
-    return found
-
-
-def _sweep(path: Path) -> None:
-    """Remove what a killed writer left: tantivy never overwrites a file, so that leftovers would stop the next one."""
-    kept = set(_committed(path))
-    for file in path.iterdir():
-        if _SEGMENT_FILE.match(file.name) and file not in kept:
-            file.unlink(missing_ok=True)
-
-
 def _schema() -> Any:
     import tantivy
 
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("row", indexed=True, fast=True)
+    builder.add_unsigned_field("block", indexed=True)
     builder.add_unsigned_field("generation", indexed=True, fast=True)
     builder.add_text_field("latin", tokenizer_name="latin", index_option="freq")
-    builder.add_text_field("han", tokenizer_name="spaces", index_option="freq")
+    builder.add_text_field(_HAN, tokenizer_name="spaces", index_option="freq")
     return builder.build()
 
 
@@ -254,11 +244,19 @@ def _entry(row: int, text: str) -> Any:
 
     entry = tantivy.Document()
     entry.add_unsigned("row", row)
-    latin, runs = _HAN_RUN.subn(" ", text)
-    entry.add_text("latin", latin)
-    if runs:
-        entry.add_text("han", " ".join(han_terms(text)))
+    entry.add_unsigned("block", row // _BLOCK)
+    entry.add_text("latin", latin_part(text))
+    if has_han(text):
+        entry.add_text(_HAN, " ".join(han_index_terms(text)))
     return entry
+
+
+def _within(wanted: Any, field: str, values: np.ndarray) -> Any:
+    """Return a query for what has one of the values in a field of numbers; scores stay what they are."""
+    import tantivy
+
+    having = tantivy.Query.const_score_query(tantivy.Query.term_set_query(_schema(), field, values.tolist()), 0.0)
+    return tantivy.Query.boolean_query([(tantivy.Occur.Must, wanted), (tantivy.Occur.Must, having)])
 
 
 def _query(text: str, expansions: Expansions = ()) -> Any:
@@ -275,10 +273,13 @@ def _query(text: str, expansions: Expansions = ()) -> Any:
 
 
 def _clauses(text: str) -> list[Any]:
-    """Return one query a different term of a text."""
+    """Return one query a different term of a text; Chinese ones weigh less than words, being parts of them."""
     import tantivy
 
     schema = _schema()
-    pairs = [("latin", term) for term in latin_terms(text)] + [("han", term) for term in han_terms(text)]
-    terms = list(dict.fromkeys(pairs))[:_MOST_TERMS]
-    return [tantivy.Query.term_query(schema, field, term, "freq") for field, term in terms]
+    latin = [tantivy.Query.term_query(schema, "latin", term, "freq") for term in dict.fromkeys(latin_terms(text))]
+    han = [
+        tantivy.Query.boost_query(tantivy.Query.term_query(schema, _HAN, term, "freq"), weight)
+        for term, weight in (han_query_terms(text) if has_han(text) else {}).items()
+    ]
+    return (latin + han)[:_MOST_TERMS]

@@ -17,7 +17,9 @@ from rag.errors import EmbedderMismatchError, StoreError
 from rag.folder import write_atomic
 from rag.schema import Embedder
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+_KNOWN: Final = (1, FORMAT_VERSION)
+"""Format 1 has no tags for filters; they are made when it is opened."""
 FILE: Final = "manifest.json"
 
 
@@ -87,8 +89,8 @@ def check_format(path: Path) -> None:
         StoreError: naming both versions.
     """
     version = (read_manifest(path) or {}).get("format_version", FORMAT_VERSION)
-    if version != FORMAT_VERSION:
+    if version not in _KNOWN:
         raise StoreError(
-            f"{path / FILE} says format_version {version!r}; this program knows {FORMAT_VERSION}. "
+            f"{path / FILE} says format_version {version!r}; this program knows up to {FORMAT_VERSION}. "
             "Use the program that wrote it, or ingest the documents into a new collection."
         )

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from rag import tags
 from rag.contents import PIECE, Contents
 from rag.encoding import check_text, digest_of, dumps, index_key, pack_metadata, pack_tables
 from rag.errors import StoreError
@@ -65,6 +66,8 @@ class Records(Contents):
         super().__init__(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
+        if self.exists() and not self.tagged:
+            _upgrade(file)
         if writable:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("CREATE TEMP TABLE loose (key BLOB PRIMARY KEY)")
@@ -76,7 +79,7 @@ class Records(Contents):
     def create(self, state: dict[str, Any]) -> None:
         """Make the tables with a first state, all or nothing."""
         with self.change():
-            for statement in (*_SCHEMA.split(";"), _SERIES):
+            for statement in (*_SCHEMA.split(";"), _SERIES, *tags.SCHEMA):
                 self._db.execute(statement)
             for name, value in {"generation": 0, "chunks": 0, "caught_up_from": 0, **state}.items():
                 self._set(name, value)
@@ -237,6 +240,7 @@ class Records(Contents):
                 for c in chunks
             ),
         )
+        tags.put(self._db, number, document.metadata, document.title, document.language)
 
     def _drop_unless_held(self, number: int) -> int:
         if self._db.execute("SELECT 1 FROM sources WHERE document = ? LIMIT 1", (number,)).fetchone():
@@ -251,4 +255,15 @@ class Records(Contents):
         self._db.execute(f"INSERT INTO gone SELECT row, ? {mine}", (self.generation + 1, number))
         dropped = self._db.execute(f"DELETE {mine}", (number,)).rowcount
         self._db.execute("DELETE FROM pieces WHERE document = ?", (number,))
+        tags.drop(self._db, number)
         return dropped
+
+
+def _upgrade(file: Path) -> None:
+    """Give a file of format 1 its tags, all or nothing; whoever opens it first does, reader or writer."""
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None, timeout=600)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'tags'").fetchone():
+            tags.fill(db)
+            db.execute("INSERT OR REPLACE INTO state VALUES ('format_version', 2)")
+        db.execute("COMMIT")

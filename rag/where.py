@@ -1,59 +1,98 @@
-"""A metadata filter as SQL over the chunks (`c`) of a collection.
+"""A metadata filter: keys, operators and values, and the SQL that finds their runs of rows among the `tags`.
 
-A key is looked for among the built-in names and in the metadata, the chunk's own before the document's; every key must
-match, with any of its values. Numbers and strings that spell them are equal: 2022, 2022.0 and "2022". A key that
-nothing has matches nothing.
+A key is looked for among the built-in names (language, title, kind, page, source, doc_id) and in the metadata, the
+chunk's own before the document's; every key must match, with any of its values. Numbers and strings that spell them are
+equal: 2022, 2022.0 and "2022". A key that nothing has matches nothing.
+
+A key may end in an operator: `{"year>=": 2020, "published<": "2023-01-01", "language!=": "zh"}`. Numbers are compared
+as numbers; everything else as text, as far as what is asked for goes: 2022-05-31 is neither > nor < 2022.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from rag.errors import UserError
 from rag.schema import Scalar, Where
 
-_OF_DOCUMENT: Final = {"language": "language", "title": "title", "doc_id": "id"}
-_OF_CHUNK: Final = {"page": "c.page", "kind": "c.kind"}
+OPERATORS: Final = ("=", "!=", ">=", "<=", ">", "<")
+_KEY: Final = re.compile(r"(?s)(.*?)\s*(!=|>=|<=|[<>=])?")
+_PAIR: Final = re.compile(r"(?s)\s*([^<>=!]*[^<>=!\s])\s*(!=|>=|<=|==?|[<>]|(?<=\s)in(?=\s))(.*)")
+_DATES: Final = "GLOB '[0-9][0-9][0-9][0-9]-*'"
 
 
-def condition(where: Where) -> tuple[str, list[Scalar]]:
-    """Return the SQL condition and its parameters.
+class Condition(NamedTuple):
+    """One key of a filter with its operator and values."""
+
+    key: str
+    operator: str
+    values: tuple[Scalar, ...]
+
+
+def conditions(where: Where) -> list[Condition]:
+    """Return what a filter asks, key by key.
 
     Raises:
-        UserError: a key that cannot be looked up.
+        UserError: a key that cannot be looked up, or a value that cannot be compared.
     """
-    terms: list[str] = []
-    parameters: list[Scalar] = []
-    for key, wanted in where.items():
+    found: list[Condition] = []
+    for text, wanted in where.items():
+        matched = _KEY.fullmatch(text)
+        key, operator = (matched[1], matched[2] or "=") if matched else ("", "")
         if not key or '"' in key or "\0" in key:
-            raise UserError(f"where: {key!r} cannot be a key. Use the name of a metadata field, such as year=2022.")
-        values = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Sequence) else list(wanted)
-        term, bound = _term(key, values)
-        terms.append(term)
-        parameters.extend(bound)
-    return " AND ".join(terms) or "1", parameters
+            raise UserError(f"where: {text!r} cannot be a key. Use the name of a metadata field, such as year=2022.")
+        values = (wanted,) if isinstance(wanted, str) or not isinstance(wanted, Sequence) else tuple(wanted)
+        if operator not in {"=", "!="} and (len(values) != 1 or values[0] is None or isinstance(values[0], bool)):
+            raise UserError(f"where: {key} {operator} wants one number, date or text, got {wanted!r}.")
+        found.append(Condition(key, operator, values))
+    return found
 
 
-def _term(key: str, values: list[Scalar]) -> tuple[str, list[Scalar]]:
-    forms = list(dict.fromkeys((type(form), form) for value in values for form in _forms(value)))
-    bound: list[Scalar] = [form for _, form in forms]
-    marks = ",".join("?" * len(bound))
-    either = " OR metadata ->> ? IS NULL" if None in values else ""
-    documents, found = f"metadata ->> ? IN ({marks}){either}", [key, *bound, *([key] if either else [])]
-    if key in _OF_DOCUMENT:
-        documents, found = f"{documents} OR {_OF_DOCUMENT[key]} IN ({marks})", [*found, *bound]
-    if key == "source":
-        documents = f"{documents} OR number IN (SELECT document FROM sources WHERE source IN ({marks}))"
-        found = [*found, *bound]
-    own = "c.metadata IS NOT NULL AND c.metadata ->> ? IS NOT NULL"
-    term = f"CASE WHEN {own} THEN c.metadata ->> ? IN ({marks}) "
-    term += f"ELSE c.document IN (SELECT number FROM documents WHERE {documents}) END"
-    parameters = [key, key, *bound, *found]
-    if key in _OF_CHUNK:
-        return f"({_OF_CHUNK[key]} IN ({marks}) OR {term})", [*bound, *parameters]
-    return f"({term})", parameters
+def parse_where(pairs: Sequence[str]) -> Where:
+    """Return the filter that is spelled out: "year>=2020", "published<2023-01-01", "tag in a,b", "year=2021,2022".
+
+    The same key with the same operator again means one more value of `=` and `!=`.
+
+    Raises:
+        UserError: one has no key, no value, or an operator there is not.
+    """
+    where: dict[str, list[Scalar]] = {}
+    for pair in pairs:
+        matched = _PAIR.fullmatch(pair)
+        values = [part.strip() for part in matched[3].split(",") if part.strip()] if matched else []
+        if not matched or not values:
+            raise UserError(
+                f"--where wants KEY, an operator ({' '.join(OPERATORS)} or in) and VALUE, got {pair!r}. For example: "
+                "--where year=2022 --where 'published>=2023-01-01' --where 'language in en,zh'"
+            )
+        operator = {"in": "", "=": "", "==": ""}.get(matched[2], matched[2])
+        where.setdefault(matched[1] + operator, []).extend(values)
+    return {key: values[0] if len(values) == 1 else values for key, values in where.items()}
+
+
+def matching(condition: Condition) -> tuple[str, list[Scalar]]:
+    """Return the SQL condition on `value` of the tags that a condition accepts, and its parameters.
+
+    "!=" is the same as "=": whoever asks turns it round.
+    """
+    if condition.operator in {"=", "!="}:
+        forms = dict.fromkeys((type(form), form) for value in condition.values for form in _forms(value))
+        return f"value IN ({','.join('?' * len(forms))})", [form for _, form in forms]
+    value, sign = condition.values[0], condition.operator
+    text = str(value).encode("utf-8", "replace").decode()
+    number = _number(text)
+    as_text = f"substr(value, 1, {len(text)}) {sign} ?"
+    if number is None:
+        return as_text, [text]
+    numeric = "typeof(value) <> 'text' OR (value GLOB '*[0-9]*' AND value NOT GLOB '*[^0-9.+-]*')"
+    return (
+        f"CASE WHEN typeof(value) = 'text' AND value {_DATES} THEN {as_text} "
+        f"WHEN {numeric} THEN CAST(value AS REAL) {sign} ? ELSE 0 END",
+        [text, number],
+    )
 
 
 def _forms(value: Scalar) -> list[Scalar]:

@@ -27,8 +27,14 @@ def leg(tmp_path: Path) -> Lexical:
     return made
 
 
+def only(*rows: int) -> np.ndarray:
+    mask = np.zeros(max(rows, default=0) + 1, dtype=np.bool_)
+    mask[list(rows)] = bool(rows)
+    return mask
+
+
 def rows(leg: Lexical, query: str, k: int = 10, allowed: list[int] | None = None) -> list[int]:
-    chosen = None if allowed is None else np.array(allowed, dtype=np.int64)
+    chosen = None if allowed is None else only(*allowed)
     return [row for row, _ in leg.search(query, k, chosen)]
 
 
@@ -46,6 +52,31 @@ def test_chinese_is_found_by_words_and_by_parts_of_words(leg: Lexical) -> None:
     assert rows(leg, "Metformin 二甲双胍")[0] == 5
 
 
+def test_chinese_is_found_by_a_synonym_that_shares_a_character_and_whole_words_come_first(tmp_path: Path) -> None:
+    leg = Lexical(tmp_path)
+    leg.update(1, NONE, {1: "上班时间", 2: "瘦脸效果好的方法", 3: "脸上有瘢痕", 4: "腰部疼痛"}.items())
+    assert rows(leg, "怎样瘦脸")[0] == 2
+    assert rows(leg, "腰疼的原因") == [4]
+    assert rows(leg, "是什么吗") == []  # grammar alone asks for nothing
+
+
+def test_one_script_finds_the_other_and_stretched_headings_are_read(tmp_path: Path) -> None:
+    leg = Lexical(tmp_path)
+    leg.update(1, NONE, {1: "合 併 綜 合 損 益 表", 2: "頭髮掉落", 3: "２０２２年度ＥＰＳ為３元"}.items())
+    assert rows(leg, "综合损益表") == rows(leg, "綜合損益表") == [1]
+    assert rows(leg, "头发脱落")[0] == rows(leg, "頭髮")[0] == 2
+    assert rows(leg, "2022 EPS") == [3]
+
+
+def test_an_index_of_other_terms_is_made_anew(leg: Lexical, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexical, "_HAN", "later")
+    again = Lexical(tmp_path)
+    again.load()
+    assert (again.generation, again.usable) == (-1, False)
+    again.update(1, NONE, TEXTS.items())
+    assert rows(again, "糖尿病") == [3]
+
+
 def test_scores_fall_and_k_holds(leg: Lexical) -> None:
     found = leg.search("二甲双胍 glucose company", 2)
     assert len(found) == 2
@@ -56,7 +87,7 @@ def test_filters_small_and_large(leg: Lexical, monkeypatch: pytest.MonkeyPatch) 
     everything = leg.search("二甲双胍 治疗 company", 10)
     assert rows(leg, "二甲双胍", allowed=[3]) == [3]
     assert rows(leg, "二甲双胍", allowed=[]) == []
-    chosen = np.array([2, 3], dtype=np.int64)
+    chosen = only(2, 3)
     small = leg.search("二甲双胍 治疗 company", 10, chosen)
     monkeypatch.setattr(lexical, "_MOST_LISTED", 0)
     assert leg.search("二甲双胍 治疗 company", 10, chosen) == small
@@ -92,6 +123,7 @@ def test_changes_are_kept_with_their_generation(leg: Lexical, tmp_path: Path) ->
 
 
 def test_what_a_killed_writer_left_does_not_stop_the_next(leg: Lexical, tmp_path: Path) -> None:
+    leg.rest()
     segment = next((tmp_path / "lexical").glob("*.term")).stem
     for stamp in range(200):
         (tmp_path / "lexical" / f"{segment}.{stamp}.del").write_bytes(b"half")

@@ -216,7 +216,7 @@ def full(*_: object) -> None:
 
 def test_disk_full_while_writing_the_legs(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rag.dense, "_FEW_CHANGES", 0)
-    for target, name in ((rag.dense, "_write"), (rag.manifest, "write_atomic"), (Lexical, "update")):
+    for target, name in ((rag.dense, "write_sealed"), (rag.manifest, "write_atomic"), (Lexical, "update")):
         with Collection.open(filled, FakeEmbedder(), writable=True) as collection, monkeypatch.context() as patch:
             many = "\n".join(f"Full {name} disk {i}" for i in range(20))
             collection.add(*document(many, f"{target.__name__}.txt"))
@@ -231,7 +231,7 @@ def test_disk_full_while_writing_the_legs(filled: Path, monkeypatch: pytest.Monk
 
 def test_disk_full_when_closing_costs_nothing_but_time(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(rag.dense, "_write", full)
+        patch.setattr(rag.dense, "write_sealed", full)
         with Collection.open(filled, FakeEmbedder(), writable=True) as collection:
             collection.add(*document("Full disk", "full.txt"))
             collection.commit()
