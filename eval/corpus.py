@@ -8,18 +8,22 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from eval.dataset import Record, RetrievalSet
 from eval.stamp import RunOptions
+from ingest.facts import find_facts
 from rag.errors import UnknownCollectionError
 from rag.language import detect_language
-from rag.schema import Chunk, Document, Embedder
+from rag.schema import Chunk, Document, Embedder, Scalar
 
 if TYPE_CHECKING:
     from rag.store import Collection
 
 _BATCH = 2048
+FACTS: Final = ("organisation", "ticker", "year", "fiscal_period", "document_type", "period_end", "published")
+"""What is kept of the facts of a record; a page is no edition of the page after it."""
+_MADE: Final = "beir-2"  # raised when documents are made otherwise
 
 
 @contextmanager
@@ -32,7 +36,7 @@ def indexed(data: RetrievalSet, embedder: Embedder, options: RunOptions) -> Iter
         name = "corpus"
         if options.cache is not None:
             made = identity(embedder)
-            name = hashlib.sha256(f"{data.corpus_hash} {made.id} {made.weight_hash}".encode()).hexdigest()[:24]
+            name = hashlib.sha256(f"{_MADE} {data.corpus_hash} {made.id} {made.weight_hash}".encode()).hexdigest()[:24]
         folder = (Path(scratch) if options.cache is None else options.cache / "eval") / name
         folder.parent.mkdir(parents=True, exist_ok=True)
         if not _complete(folder, embedder, len(data.corpus)):
@@ -59,15 +63,19 @@ def _fill(collection: Collection, corpus: Sequence[Record], options: RunOptions)
     done = 0
     while batch := list(islice(records, _BATCH)):
         for record in batch:
-            if not collection.unchanged(record.id, "beir"):
+            if not collection.unchanged(record.id, _MADE):
                 document = _document(record)
-                collection.add(document, [Chunk.of(document, 0, len(document.text))], fingerprint="beir")
+                collection.add(document, [Chunk.of(document, 0, len(document.text))], fingerprint=_MADE)
         collection.commit()
         done += len(batch)
         options.tell("index", done, len(corpus))
 
 
 def _document(record: Record) -> Document:
+    """Return a record as ingestion would have it: with what title, text and id (its file name) say about it."""
     text = f"{record.title}\n{record.text}" if record.title else record.text
-    metadata = {"record": record.id}
-    return Document.of(text, record.id, title=record.title, language=detect_language(text), metadata=metadata)
+    language = detect_language(text)
+    found = find_facts(record.text, record.id, record.title, language)
+    metadata: dict[str, Scalar] = {key: found[key] for key in FACTS if key in found}
+    metadata["record"] = record.id
+    return Document.of(text, record.id, title=record.title, language=language, metadata=metadata)

@@ -27,6 +27,7 @@ _SEC: Final = frozenset({"10-K", "10-Q", "8-K", "20-F", "40-F", "6-K"})
 HEAD: Final = 3_000
 """Characters of the beginning that are read for kind, issuer and date."""
 _FILE_YEAR: Final = re.compile(r"(?<![\dA-Za-z])(?<!\d-)(?:FY|fy)?((?:19|20)\d{2})(?!\d)(?!-\d)")
+_FILE_QUARTER: Final = re.compile(r"(?:19|20)\d\d[ _-]?Q([1-4])(?!\d)", re.IGNORECASE)
 _FILING_NAME: Final = re.compile(r"10-?K|10-?Q|8-?K|EARNINGS|ANNUAL|年报|年度报告", re.IGNORECASE)
 _ZH_COMPANY: Final = re.compile(r"[\u4e00-\u9fff（）()]{2,30}(?:公司|集团|银行)")
 _TITLE_YEAR: Final = re.compile(
@@ -256,9 +257,23 @@ def _from_name(name: str, title: str, *, known: bool) -> Facts:
     days = re.findall(r"(?<!\d)(20\d\d-[01]\d-[0-3]\d)(?!\d)", name)
     if known and len(days) == 1 and (day := first_date(days[0])):
         facts["published"] = day
-    if year is not None and _FILING_NAME.search(name):
+    kind = _FILING_NAME.search(name) if year is not None else None
+    if kind:
         organisation = _named_organisation(name[: found.start()] if found else "")
         facts |= {"organisation": organisation} if organisation else {}
+        facts |= {} if known else _kind_of_name(kind.group(), name)
+    return facts
+
+
+def _kind_of_name(kind: str, name: str) -> Facts:
+    """Return the form and the quarter a file name tells: "2023Q2_10Q"; of the words, "年报" alone, tells no form."""
+    form = next(
+        (form for form in ("10-K", "10-Q", "8-K") if form.replace("-", "") == kind.upper().replace("-", "")), None
+    )
+    quarter = _FILE_QUARTER.search(name)
+    facts: Facts = {"document_type": form or "earnings release"} if form or kind.upper() == "EARNINGS" else {}
+    if quarter or form == "10-K":
+        facts["fiscal_period"] = f"Q{quarter[1]}" if quarter else "FY"
     return facts
 
 

@@ -9,7 +9,7 @@ two letters needs "$" or ":" before it. It does not know subsidiaries, nor who w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,6 +32,7 @@ _PLACE_ZH: Final = re.compile(
 )
 _TOKEN: Final = re.compile(rf"[^\W_{HAN}]+(?:['’&.-][^\W_{HAN}]+)*|&")
 _SIGNS: Final = re.compile(r"[\W_]+")
+_OWNS: Final = re.compile(r"['’]s$")
 _TICKER: Final = re.compile(r"(?P<mark>[$:]\s?)?(?<![A-Za-z0-9.])(?P<code>[A-Z]{1,5}(?:\.[A-Z])?|\d{6})(?![A-Za-z0-9])")
 
 
@@ -41,6 +42,7 @@ class Companies:
 
     keys: Mapping[str, frozenset[str]]
     tickers: Mapping[str, frozenset[str]]
+    initials: frozenset[str]
     longest_han: int = 0
 
     @classmethod
@@ -69,7 +71,10 @@ class Companies:
                 keys[key] |= its
             tickers[ticker] = its
         longest = max((len(key) for key in keys if _is_han(key)), default=0)
-        return cls({k: frozenset(v) for k, v in keys.items()}, {k: frozenset(v) for k, v in tickers.items()}, longest)
+        initials = frozenset(key[0] for key in keys)
+        names = {key: frozenset(its) for key, its in keys.items()}
+        codes_of = {code: frozenset(its) for code, its in tickers.items()}
+        return cls(names, codes_of, initials, longest)
 
     def find(self, text: str) -> tuple[str, ...]:
         """Return the organisations a text names, as the documents spell them, sorted."""
@@ -83,18 +88,22 @@ class Companies:
 
     def _latin(self, text: str) -> set[str]:
         tokens = list(_TOKEN.finditer(text))
+        bare = [_SIGNS.sub("", token.group().casefold()) for token in tokens]
         found: set[str] = set()
         at = 0
         while at < len(tokens):
-            for end in range(min(at + MOST_WORDS, len(tokens)), at, -1):
-                written = text[tokens[at].start() : tokens[end - 1].end()]
-                its = self.keys.get(squeeze(written)) or self.keys.get(squeeze(re.sub(r"['’]s?$", "", written)))
-                if its and _is_named(written):
-                    found |= its
-                    at = end - 1
-                    break
-            at += 1
+            ends = range(min(at + MOST_WORDS, len(tokens)), at, -1) if bare[at][:1] in self.initials else ()
+            end = next((end for end in ends if self._named(text, tokens[at:end], bare[at:end])), None)
+            found |= self._named(text, tokens[at:end], bare[at:end]) if end else frozenset()
+            at = end or at + 1
         return found
+
+    def _named(self, text: str, tokens: Sequence[re.Match[str]], bare: Sequence[str]) -> frozenset[str]:
+        """Return the organisations some words name, with or without the s of a genitive."""
+        key = "".join(bare)
+        written = text[tokens[0].start() : tokens[-1].end()]
+        its = self.keys.get(key) or (self.keys.get(key[:-1]) if _OWNS.search(written) else None)
+        return its if its and _is_named(written) else frozenset()
 
     def _han(self, text: str) -> set[str]:
         found: set[str] = set()

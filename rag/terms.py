@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +66,7 @@ class Terminology:
     _latin: dict[tuple[str, ...], list[tuple[Concept, bool]]] = field(default_factory=dict)
     _exact: dict[str, list[tuple[Concept, bool]]] = field(default_factory=dict)
     _han: dict[str, list[tuple[Concept, bool]]] = field(default_factory=dict)
+    _firsts: set[tuple[str, ...]] = field(default_factory=set)
 
     @classmethod
     def load(cls, own: Sequence[Path] = ()) -> Terminology:
@@ -82,9 +84,11 @@ class Terminology:
     def _add(self, concept: Concept) -> None:
         for name in concept.english:
             bare, doubtful = name.removesuffix("?"), name.endswith("?")
+            key = _stems(bare)
+            self._firsts.add(key[:1])
             if _SHORT.fullmatch(bare):
                 self._exact.setdefault(bare, []).append((concept, doubtful))
-            elif key := tuple(latin_terms(bare)):
+            elif key:
                 self._latin.setdefault(key, []).append((concept, doubtful))
         for name in concept.chinese:
             self._han.setdefault(name.removesuffix("?"), []).append((concept, name.endswith("?")))
@@ -98,11 +102,11 @@ class Terminology:
 
     def _find_latin(self, text: str) -> list[_Hit]:
         tokens = list(_TOKEN.finditer(text))
-        stems = [tuple(latin_terms(token.group())) for token in tokens]
+        stems = [_stems(token.group()) for token in tokens]
         found: list[_Hit] = []
         at = 0
         while at < len(tokens):
-            ends = range(min(at + _MOST_WORDS, len(tokens)), at, -1) if stems[at] else ()
+            ends = range(min(at + _MOST_WORDS, len(tokens)), at, -1) if stems[at][:1] in self._firsts else ()
             names = ((end, text[tokens[at].start() : tokens[end - 1].end()]) for end in ends if stems[end - 1])
             hits, end = next(((its, e) for e, n in names if (its := self._latin_hits(n, stems[at:e]))), ([], at + 1))
             written = text[tokens[at].start() : tokens[end - 1].end()]
@@ -168,6 +172,11 @@ def read_concepts(path: Path) -> Iterable[Concept]:
             told = f"{wrong!r} stands in the column of the other language" if wrong else "one name alone says nothing"
             raise UserError(f"{path}:{number}: {told}. English names come second, Chinese ones third.")
         yield Concept(path.name, kind, english, chinese, see)
+
+
+@lru_cache(maxsize=4096)
+def _stems(word: str) -> tuple[str, ...]:
+    return tuple(latin_terms(word))
 
 
 def _plain(names: Sequence[str]) -> list[str]:
