@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Language = Literal["en", "zh"]
 
@@ -19,6 +19,15 @@ _LINE = re.compile(r"[^\n]+")
 _NUMBER = re.compile(r"[(（]?\d{1,3}[.)）、]")
 _LONE = re.compile("[\ud800-\udfff]")  # half a character: no UTF-8, so the libraries below refuse it
 _ZH_SHARE = 0.2
+_GAP = re.compile(rf"(?<=[{HAN}])\s+(?=[{HAN}])")
+_WIDE = re.compile("[\uff01-\uff5e]")
+_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
+GRAMMAR_HAN: Final = frozenset(
+    "的了吗呢吧啊呀么什怎哪谁几请问是有在和与及或被把将对为以于之其所而也都就会能可该这那个些多少如何"
+)
+"""Characters that say how something is asked or joined, not what about: the stop words of Chinese, simplified."""
+CHARACTER, PAIR = 0.5, 0.35
+"""What one character and what two in a row are worth in a query, where a Latin word is worth 1."""
 
 
 def detect_language(text: str) -> Language:
@@ -67,7 +76,7 @@ def english_analyzer() -> Any:
 
 
 def han_terms(text: str) -> list[str]:
-    """Return what stands for Chinese text in the index: dictionary words of two and more characters, and all bigrams.
+    """Return what is compared of two Chinese texts: dictionary words of two and more characters, and all bigrams.
 
     A run of one character stands for itself. Word and bigram may coincide; then the term counts once a place.
     """
@@ -81,13 +90,66 @@ def han_terms(text: str) -> list[str]:
     return terms
 
 
+@cache
+def _simplifier() -> Any:
+    import opencc
+
+    return opencc.OpenCC("t2s")
+
+
+def fold_han(text: str) -> str:
+    """Return a text of Han characters in one form: simplified, narrow letters and digits, no gaps inside a run.
+
+    Chinese is written without spaces, so that a gap is a broken line or a stretched heading ("合 併 損 益 表").
+    Simplifying knows phrases (OpenCC: 頭髮 is 头发, 發現 is 发现), not the words of Taiwan or Hong Kong (軟體: 软体).
+    """
+    return _GAP.sub("", str(_simplifier().convert(_plain(text))))
+
+
+def _plain(text: str) -> str:
+    """Return the text as libraries take it, wide letters and digits (Ａ, １) made narrow."""
+    text = _LONE.sub(" ", text)
+    return text.translate(_NARROW) if _WIDE.search(text) else text
+
+
+def han_index_terms(text: str) -> list[str]:
+    """Return what stands for Chinese text in the index: its characters and all pairs in a row, of the folded text.
+
+    No dictionary takes part, so that a word cut one way in the question and another way in the text is still found.
+    """
+    terms: list[str] = []
+    for run in _HAN_RUN.findall(fold_han(text)):
+        terms.extend(run)
+        terms.extend(run[i : i + 2] for i in range(len(run) - 1))
+    return terms
+
+
+def han_query_terms(text: str) -> dict[str, float]:
+    """Return the different index terms of a query with their weights; grammar (`GRAMMAR_HAN`) is left out.
+
+    Single characters carry synonyms that share one (疼, 疼痛; 男性, 男人), pairs carry words and phrases.
+    """
+    found = dict.fromkeys(han_index_terms(text))
+    return {
+        term: CHARACTER if len(term) == 1 else PAIR for term in found if not all(char in GRAMMAR_HAN for char in term)
+    }
+
+
+def latin_part(text: str) -> str:
+    """Return the text with a space for every run of Han, wide letters and digits made narrow."""
+    return _plain(_HAN_RUN.sub(" ", text))
+
+
 def latin_terms(text: str) -> list[str]:
     """Return stemmed index terms of the non-Han part of the text, without stop words."""
-    return list(english_analyzer().analyze(_LONE.sub(" ", _HAN_RUN.sub(" ", text))))
+    return list(english_analyzer().analyze(latin_part(text)))
 
 
 def terms(text: str) -> list[str]:
-    """Return all index terms of a text in either language: what "sharing a word" means throughout the project."""
+    """Return the terms of a text in either language: what "sharing a word" means when texts are compared.
+
+    The index finds English by the same terms, Chinese by finer ones (`han_index_terms`).
+    """
     return latin_terms(text) + (han_terms(text) if has_han(text) else [])
 
 

@@ -3,7 +3,17 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.language import detect_language, han_terms, sentence_spans, terms, words
+from rag.language import (
+    detect_language,
+    fold_han,
+    han_index_terms,
+    han_query_terms,
+    han_terms,
+    latin_terms,
+    sentence_spans,
+    terms,
+    words,
+)
 
 
 def _sentences(text: str) -> list[str]:
@@ -44,6 +54,22 @@ def test_terms_stem_english_and_cut_chinese() -> None:
     found = han_terms("急性心肌梗死")
     assert {"急性", "心肌", "心肌梗死"} <= set(found)
     assert terms("阿司匹林 aspirin")[0] == "aspirin"
+
+
+def test_chinese_is_folded_to_one_form() -> None:
+    assert fold_han("頭髮 發現 乾燥") == "头发发现干燥"
+    assert fold_han("合 併 損 益\n表") == "合并损益表"
+    assert fold_han("ＥＰＳ為３．２ 元 A B") == "EPS为3.2 元 A B"
+    assert fold_han("\ud800後\0面") == " 后\0面"
+    assert latin_terms("２０２２年 Ａspirin") == ["2022", "aspirin"]
+
+
+def test_index_terms_of_chinese_need_no_dictionary_and_queries_leave_grammar_out() -> None:
+    assert han_index_terms("腰疼，A藥") == ["腰", "疼", "腰疼", "药"]
+    found = han_query_terms("瘦臉的方法是什么")
+    assert set(found) == {"瘦", "脸", "方", "法", "瘦脸", "脸的", "的方", "方法", "法是"}
+    assert found["瘦"] > found["瘦脸"] > 0  # a word of two scores as both its characters and the pair
+    assert han_query_terms("是什么吗") == {}
 
 
 def test_words_keep_numbers_whole() -> None:
