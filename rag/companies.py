@@ -72,9 +72,9 @@ class Companies:
             tickers[ticker] = its
         longest = max((len(key) for key in keys if _is_han(key)), default=0)
         initials = frozenset(key[0] for key in keys)
-        names = {key: frozenset(its) for key, its in keys.items()}
+        filed = {key: frozenset(its) for key, its in keys.items()}
         codes_of = {code: frozenset(its) for code, its in tickers.items()}
-        return cls(names, codes_of, initials, longest)
+        return cls(filed, codes_of, initials, longest)
 
     def find(self, text: str) -> tuple[str, ...]:
         """Return the organisations a text names, as the documents spell them, sorted."""
