@@ -52,7 +52,7 @@ def ingest(
 def fetch_edgar(
     company: Annotated[str, typer.Argument(help="Ticker or CIK.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the filings.")],
-    contact: Annotated[str, typer.Option("--contact", help="Your name and e-mail: the SEC wants to know who asks.")],
+    contact: Annotated[str, typer.Option("--contact", help="Name and e-mail, which the SEC wants to know.")] = "",
     form: Annotated[list[str], typer.Option("--form", help="10-K, 10-Q, 8-K, ...; again for more.")] = ["10-K"],  # noqa: B006
     years: Annotated[Optional[str], typer.Option("--years", help="2022 or 2021-2023.")] = None,  # noqa: UP045
     limit: Annotated[Optional[int], typer.Option("--limit", min=1, help="The newest N.")] = None,  # noqa: UP045
@@ -91,12 +91,13 @@ def search(
     collection: Collection = None,
     where: WhereOption = [],  # noqa: B006  # typer reads the default, nobody writes to it
     mode: Mode = None,
+    explain: Annotated[bool, typer.Option("--explain", help="How each passage was found, step by step.")] = False,
     as_json: Json = False,
 ) -> None:
     """Find passages."""
     from app.commands import search_passages
 
-    found, words = search_passages(query, k=k, collection=collection, where=where, mode=mode)
+    found, words = search_passages(query, k=k, collection=collection, where=where, mode=mode, explain=explain)
     show(found, as_json, words)
 
 

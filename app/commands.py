@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rag.errors import GenerationError, UnknownCollectionError, UnknownDocumentError, UserError
@@ -17,24 +16,6 @@ from rag.settings import Settings, load_settings
 def settings_of(**named: Any) -> Settings:
     """Return the settings with what the command line named laid on top."""
     return load_settings(**{key: value for key, value in named.items() if value is not None})
-
-
-def where_of(pairs: Sequence[str]) -> dict[str, Any]:
-    """Read KEY=VALUE pairs; KEY=A,B means one of.
-
-    Raises:
-        UserError: a pair has no key or no value.
-    """
-    where: dict[str, Any] = {}
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        if not (sign and key.strip() and value.strip()):
-            raise UserError(
-                f"--where wants KEY=VALUE, got {pair!r}. For example: --where year=2022 --where language=zh"
-            )
-        values = [part.strip() for part in value.split(",") if part.strip()]
-        where[key.strip()] = values[0] if len(values) == 1 else values
-    return where
 
 
 class ProgressBar:
@@ -61,22 +42,33 @@ class ProgressBar:
 
 
 def search_passages(
-    query: str, *, k: int | None, collection: str | None, where: Sequence[str], mode: str | None
+    query: str,
+    *,
+    k: int | None,
+    collection: str | None,
+    where: Sequence[str],
+    mode: str | None,
+    explain: bool = False,
 ) -> tuple[dict[str, Any], str]:
-    """Find passages; return the JSON and the words."""
+    """Find passages; return the JSON and the words. With `explain`, each step of the search goes along."""
+    from app.explained import explained_json, explained_words
     from app.render import passage_words, search_json
-    from rag.assemble import open_collection
-    from rag.retrieve import Search
+    from rag.assemble import explanation, open_collection, search_of
+    from rag.where import parse_where
 
+    wanted, k = parse_where(where), k or 10
     settings = settings_of(retrieve={"mode": mode} if mode else None)
     start = time.perf_counter()
     with open_collection(settings, collection) as index:
         opened = time.perf_counter()
-        search = Search(index, mode=settings.retrieve.mode, fetch_k=settings.retrieve.fetch_k)
-        passages = search.retrieve(query, k or 10, where=where_of(where))
-    timings = {"open": opened - start, "search": time.perf_counter() - opened}
+        passages = search_of(settings, index).retrieve(query, k, where=wanted)
+        searched = time.perf_counter()
+        steps = explanation(settings, index, query, k, wanted) if explain else None
+    timings = {"open": opened - start, "search": searched - opened}
     words = "\n".join(passage_words(passage) for passage in passages) or "nothing found"
-    return search_json(query, passages, timings), words
+    if steps is None:
+        return search_json(query, passages, timings), words
+    return {**search_json(query, passages, timings), "explain": explained_json(steps)}, explained_words(steps)
 
 
 def ask_question(
@@ -93,10 +85,11 @@ def ask_question(
     from rag.assemble import assemble
     from rag.assistant import Checked, Delta
     from rag.language import detect_language
+    from rag.where import parse_where
 
     with assemble(settings_of(**overrides), collection=collection) as assistant:
         live = stream and assistant.model != "extractive" and sys.stderr.isatty()
-        for event in assistant.stream(question, k=k, where=where_of(where)):
+        for event in assistant.stream(question, k=k, where=parse_where(where)):
             if isinstance(event, Checked):
                 notice = assistant.manner.preset.notice(detect_language(question))
                 return ask_json(event), answer_words(event, notice)
@@ -167,39 +160,34 @@ def delete_document(wanted: str, collection: str | None) -> dict[str, Any]:
     return {"deleted": doc_id, "chunks": chunks}
 
 
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 def compact_collection(collection: str | None) -> dict[str, Any]:
     """Take deleted text off the disk."""
     from rag.assemble import open_collection
 
     settings = settings_of()
     with open_collection(settings, collection) as index:
-        path = index.path
-    before = _size(path)
+        before = index.stats().get("bytes")
     with open_collection(settings, collection, writable=True) as index:
         index.compact()
-    return {"collection": path.name, "bytes_before": before, "bytes_after": _size(path)}
+        return {"collection": index.name, "bytes_before": before, "bytes_after": index.stats().get("bytes")}
 
 
 def all_collections() -> list[dict[str, Any]]:
     """Return one row a collection."""
-    from rag.store import list_collections
+    from rag.assemble import list_collections
 
-    return list_collections(settings_of().collections)
+    return list_collections(settings_of())
 
 
 def drop_collection(name: str) -> dict[str, Any]:
     """Delete a collection with all its files, and the vault of its pseudonyms."""
     from app.intake import vault_path
-    from rag.store import delete_collection
+    from rag.assemble import delete_collection
 
     settings = settings_of()
     vault = vault_path(settings, name)
     try:
-        delete_collection(settings.collections, name)
+        delete_collection(settings, name)
     except UnknownCollectionError:
         if not vault.exists():  # else an earlier deletion was cut short before its vault went
             raise

@@ -13,7 +13,8 @@ Collection = Annotated[Optional[str], typer.Option("--collection", "-c", help="N
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Domain = Annotated[Optional[str], typer.Option("--domain", help="medical, financial or general.")]  # noqa: UP045
 Llm = Annotated[Optional[str], typer.Option("--llm", help="extractive, smollm2, a model folder or hub id.")]  # noqa: UP045
-WhereOption = Annotated[list[str], typer.Option("--where", help="KEY=VALUE; again for more; KEY=A,B is one of.")]
+_WHERE = "KEY=VALUE, KEY>=VALUE, KEY!=VALUE, 'KEY in A,B'; again for more."
+WhereOption = Annotated[list[str], typer.Option("--where", help=_WHERE)]
 K = Annotated[Optional[int], typer.Option("-k", help="How many passages.", min=1)]  # noqa: UP045
 Mode = Annotated[Optional[str], typer.Option("--mode", help="hybrid, lexical or dense.")]  # noqa: UP045
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run.")]

@@ -176,7 +176,38 @@ def test_a_failed_search_makes_no_collection(run: Any, tmp_path: Path) -> None:
 
 def test_a_wrong_filter_is_told(run: Any, filled: dict[str, Any]) -> None:
     code, _, err = run("search", "x", "-c", "trial", "--where", "year")
-    assert code == 1 and "KEY=VALUE" in err
+    assert code == 1 and "'year'" in err and "--where year=2022" in err
+
+
+def test_filters_compare_and_leave_out(run: Any, filled: dict[str, Any]) -> None:
+    def sources(*filters: str) -> set[str]:
+        _, found, _ = run("search", "net revenue dose", "-c", "trial", "--json", *(f"--where={one}" for one in filters))
+        return {passage["source"].rsplit("/", 1)[-1] for passage in found["passages"]}
+
+    everything = sources()
+    assert {"northwind-2022.html"} < everything
+    assert sources("year>=2022") == {"northwind-2022.html"}
+    assert sources("year>=2023") == sources("year<2022") == set()
+    assert sources("language in en") | sources("language=zh") == everything
+    assert sources("language!=zh") == sources("language in en")
+
+
+def test_a_search_explains_itself(run: Any, filled: dict[str, Any]) -> None:
+    asked = ("search", "What was the net revenue in FY2022?", "-c", "trial", "--explain")
+    code, found, _ = run(*asked, "--json")
+    steps = found["explain"]
+    assert code == 0 and steps["understood"]["language"] == "en" and "2022" in steps["understood"]["periods"][0]
+    returned = [c for c in steps["candidates"] if c["final"]]
+    assert [c["chunk_id"] for c in returned] == [p["chunk_id"] for p in found["passages"]]
+    assert [c["final"]["rank"] for c in returned] == [p["rank"] for p in found["passages"]]
+    first = returned[0]
+    assert first["lexical"]["rank"] and first["dense"]["rank"]
+    assert first["fused"]["score"] == pytest.approx(sum(first["shares"].values()), abs=1e-5)
+    assert {"lexical", "dense", "fuse", "search"} <= set(steps["timings"]) and steps["counts"]["returned"] == len(
+        returned
+    )
+    code, words, _ = run(*asked)
+    assert code == 0 and "2022" in words and "northwind-2022.html" in words
 
 
 def test_a_text_of_200_mb_is_refused_by_name_and_the_rest_goes_on(run: Any, folder: Path) -> None:
