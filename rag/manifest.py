@@ -44,7 +44,10 @@ def manifest_of(records: Contents) -> dict[str, Any]:
     return {
         "format_version": records.state("format_version"),
         "embedder": {"id": who.id, "weight_hash": who.weight_hash, "dimension": who.dimension},
-        "counts": {name: records.count(name) for name in ("documents", "sources", "chunks")},
+        "counts": {
+            **{name: records.count(name) for name in ("documents", "sources")},
+            "chunks": int(records.state("chunks")),
+        },
         "generation": records.generation,
         "created_at": records.state("created_at"),
     }

@@ -107,7 +107,6 @@ class Records(Contents):
             "AND NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.key = vectors.key)"
         )
         self._db.execute("DELETE FROM temp.loose")
-        self._set("chunks", self.count("chunks"))
         self._set("generation", self.generation + 1)
         self._db.execute("COMMIT")
 
@@ -240,6 +239,7 @@ class Records(Contents):
                 for c in chunks
             ),
         )
+        self._set("chunks", int(self.state("chunks")) + len(chunks))
         tags.put(self._db, number, document.metadata, document.title, document.language)
 
     def _drop_unless_held(self, number: int) -> int:
@@ -255,6 +255,7 @@ class Records(Contents):
         self._db.execute(f"INSERT INTO gone SELECT row, ? {mine}", (self.generation + 1, number))
         dropped = self._db.execute(f"DELETE {mine}", (number,)).rowcount
         self._db.execute("DELETE FROM pieces WHERE document = ?", (number,))
+        self._set("chunks", int(self.state("chunks")) - dropped)
         tags.drop(self._db, number)
         return dropped
 
