@@ -52,8 +52,10 @@ def _options(
         engine=chosen.engine,
         deidentify=chosen.deidentify,
         vault=vault,
+        ocr=chosen.ocr,
         duplicates=chosen.duplicates,
         likeness=chosen.likeness,
+        boilerplate=chosen.boilerplate,
     )
 
 
@@ -111,29 +113,34 @@ def restored(text: str, collection: str | None) -> str:
 
 
 def fetch_filings(
-    company: str, out: Path, *, forms: Sequence[str], years: str | None, limit: int | None, contact: str
+    company: str, out: Path, *, forms: Sequence[str], years: str | None, limit: int | None, contact: str = ""
 ) -> dict[str, Any]:
-    """Write filings of a company from EDGAR into a folder."""
+    """Write filings of a company from EDGAR into a folder; without a `contact` that of the settings is told."""
     from ingest.connect.access import Access
     from ingest.connect.edgar import FilingQuery, fetch_edgar, years_of
 
     query = FilingQuery(company, tuple(forms) or ("10-K",), years_of(years) if years else None, limit)
-    access = Access(contact=contact, cache=settings_of().cache / "fetch")
+    settings = settings_of()
+    chosen = settings.fetch
+    access = Access(contact=contact or chosen.contact, timeout=chosen.timeout, cache=settings.cache / "fetch")
     with ProgressBar() as bar:
         return fetch_edgar(query, out, access=access, progress=_counted(bar, limit)).as_json()
 
 
 def fetch_articles(
-    words: str, out: Path, *, limit: int, full_text: bool, contact: str, api_key: str | None
+    words: str, out: Path, *, limit: int, full_text: bool, contact: str = "", api_key: str | None = None
 ) -> dict[str, Any]:
-    """Write articles of PubMed into a folder."""
+    """Write articles of PubMed into a folder; without a `contact` and a key those of the settings are told."""
     from ingest.connect.access import Access
     from ingest.connect.pubmed import ArticleQuery, fetch_pubmed
 
     query = ArticleQuery(words, limit=limit, full_text=full_text)
-    access = Access(contact=contact, api_key=api_key)
+    chosen = settings_of().fetch
+    key = api_key or (chosen.ncbi_api_key.get_secret_value() if chosen.ncbi_api_key else None)
+    access = Access(contact=contact or chosen.contact, api_key=key, timeout=chosen.timeout)
     with ProgressBar() as bar:
-        return fetch_pubmed(query, out, access=access, progress=_counted(bar, limit)).as_json()
+        told = _counted(bar, limit)
+        return fetch_pubmed(query, out, access=access, fresh_days=chosen.fresh_days, progress=told).as_json()
 
 
 def _counted(bar: Any, most: int | None) -> Callable[[int, str], object] | None:

@@ -6,7 +6,10 @@ life, starts it anew, and so on, until one run comes to its end by itself. Then 
 undisturbed run holds: sources, texts, tables, chunk ids, offsets, vectors, byte for byte; nothing twice, nothing left
 over; and a search must find the same. Vectors are those of a stand-in, since the model is not what is tested.
 
-    python -m benchmarks.kill [--kills 200] [--seed 0] [--workers N] [--out FOLDER]
+Among the files are copies of others, so that with `duplicates` = "skip" (the default) what is left out, and comes in
+when its twin goes, is compared as well.
+
+    python -m benchmarks.kill [--kills 200] [--seed 0] [--workers N] [--duplicates skip|keep] [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +46,7 @@ MOST_KILLS = 6  # of one trial, before a run is left alone: a store is taken up 
 
 
 def library(folder: Path) -> None:
-    """Write about 45 mixed files: the samples in both languages, and files of many records."""
+    """Write about 50 mixed files: the samples in both languages, files of many records, and copies of some."""
     for name in ("medical", "financial"):
         shutil.copytree(ROOT / "examples" / name, folder / name)
     for number in range(3):
@@ -55,6 +59,10 @@ def library(folder: Path) -> None:
         (folder / f"note-{number}.txt").write_text(
             f"Note {number} on aspirin 100 mg.\n\n第{number}条：营业收入增长。\n", "utf-8"
         )
+    shutil.copy(folder / "financial" / "3m-2022.pdf", folder / "a-copy.pdf")
+    shutil.copy(folder / "medical" / "metformin.pdf", folder / "z-copy.pdf")
+    shutil.copy(folder / "records-1.jsonl", folder / "records-9.jsonl")
+    (folder / "note-9.txt").write_text((folder / "note-0.txt").read_text("utf-8"), "utf-8")
 
 
 def change(folder: Path) -> None:
@@ -65,13 +73,15 @@ def change(folder: Path) -> None:
     lines = (folder / "records-0.jsonl").read_text("utf-8").splitlines()
     changed = [line.replace("Record", "Changed record") if i % 3 == 0 else line for i, line in enumerate(lines)]
     (folder / "records-0.jsonl").write_text("\n".join(changed[10:]) + "\n", "utf-8")
+    (folder / "records-1.jsonl").write_text((folder / "records-1.jsonl").read_text("utf-8").replace("eGFR 1", "eGFR 2"))
+    (folder / "medical" / "metformin.pdf").unlink()
     one, other, between = (folder / "financial" / name for name in ("3m-2022.pdf", "bestbuy-2023.pdf", "between.pdf"))
     one.rename(between)
     other.rename(one)
     between.rename(other)
 
 
-def child(folder: Path, store: Path, workers: int | None) -> None:
+def child(folder: Path, store: Path, workers: int | None, duplicates: Any) -> None:
     """Ingest once: the body of the process that is killed."""
     from ingest.pipeline import IngestOptions, ingest
     from rag.store import Collection
@@ -79,7 +89,7 @@ def child(folder: Path, store: Path, workers: int | None) -> None:
 
     embedder = FakeEmbedder()
     options = IngestOptions(
-        count_tokens=embedder.count_tokens, prune=True, base=folder, **({} if workers is None else {"workers": workers})
+        count_tokens=embedder.count_tokens, prune=True, base=folder, workers=workers, duplicates=duplicates
     )
     with Collection.open(store, embedder, writable=True, create=True) as index:
         report = ingest([folder], index, options=options)
@@ -110,6 +120,17 @@ def contents(store: Path) -> dict[str, Any]:
         "pieces": "SELECT COUNT(*) FROM pieces WHERE document NOT IN (SELECT number FROM documents)",
         "vectors": "SELECT COUNT(*) FROM vectors WHERE key NOT IN (SELECT key FROM chunks)",
     }
+    if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'left_out'").fetchone():
+        query = (
+            "SELECT l.source, l.fingerprint, l.rule, l.similarity, l.kind, "
+            "(SELECT MIN(s.source) FROM sources s WHERE s.document = l.document) FROM left_out l"
+        )
+        held |= {f"left out: {source}": (fields, [], "", []) for source, *fields in database.execute(query)}
+        left_over["signatures"] = "SELECT COUNT(*) FROM signatures WHERE document NOT IN (SELECT number FROM documents)"
+        left_over["bands"] = "SELECT COUNT(*) FROM bands WHERE document NOT IN (SELECT document FROM signatures)"
+        left_over["without signature"] = (
+            "SELECT COUNT(*) FROM documents WHERE number NOT IN (SELECT document FROM signatures)"
+        )
     found = {"held": held, "left over": {name: database.execute(sql).fetchone()[0] for name, sql in left_over.items()}}
     database.close()
     return found
@@ -139,9 +160,9 @@ class Phase:
     seconds: float
 
 
-def started(folder: Path, store: Path, workers: int | None) -> subprocess.Popen[bytes]:
+def started(folder: Path, store: Path, how: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start an ingest."""
-    arguments = ["--child", str(folder), str(store), *(() if workers is None else ("--workers", str(workers)))]
+    arguments = ["--child", str(folder), str(store), *how]
     return subprocess.Popen(
         python("benchmarks.kill", *arguments), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -158,7 +179,7 @@ def finish(process: subprocess.Popen[bytes]) -> None:
         raise RuntimeError(f"an ingest that was left alone failed: {said.decode()[-2000:]}")
 
 
-def phases(scratch: Path, workers: int | None) -> list[Phase]:
+def phases(scratch: Path, how: Sequence[str]) -> list[Phase]:
     """Run undisturbed: an empty store that is filled, and a filled one that follows changes."""
     found: list[Phase] = []
     for name in ("filled", "followed"):
@@ -169,7 +190,7 @@ def phases(scratch: Path, workers: int | None) -> list[Phase]:
             shutil.copytree(scratch / "first", store)
             change(folder)
         began = time.perf_counter()
-        finish(started(folder, store, workers))
+        finish(started(folder, store, how))
         before = scratch / "first" if found else None
         found.append(Phase(name, folder, before, contents(store), answers(store), time.perf_counter() - began))
         if len(found) == 1:
@@ -177,13 +198,13 @@ def phases(scratch: Path, workers: int | None) -> list[Phase]:
     return found
 
 
-def trial(phase: Phase, store: Path, luck: random.Random, kills: int, workers: int | None) -> tuple[int, list[str]]:
+def trial(phase: Phase, store: Path, luck: random.Random, kills: int, how: Sequence[str]) -> tuple[int, list[str]]:
     """Kill at most `kills` times, then let it finish; return the kills that met a living ingest, and what differs."""
     if phase.before:
         shutil.copytree(phase.before, store)
     met = 0
     for _ in range(kills):
-        process = started(phase.folder, store, workers)
+        process = started(phase.folder, store, how)
         try:
             _, said = process.communicate(timeout=luck.uniform(0.15, 1) * phase.seconds)
         except subprocess.TimeoutExpired:
@@ -193,7 +214,7 @@ def trial(phase: Phase, store: Path, luck: random.Random, kills: int, workers: i
             continue
         if process.returncode:
             return met, [f"taking up failed: {said.decode()[-1500:]}"]
-    finish(started(phase.folder, store, workers))
+    finish(started(phase.folder, store, how))
     return met, differences(phase, contents(store), answers(store))
 
 
@@ -213,16 +234,16 @@ def differences(phase: Phase, found: dict[str, Any], hits: list[list[tuple[str, 
     return wrong
 
 
-def kill(kills: int, seed: int, workers: int | None = None) -> dict[str, Any]:
+def kill(kills: int, seed: int, how: Sequence[str] = ()) -> dict[str, Any]:
     """Run trials until so many kills have met an ingest; return the figures."""
     luck, met, trials, wrong = random.Random(seed), 0, Counter[str](), []
     with tempfile.TemporaryDirectory(prefix="consilium-kill-") as folder:
         scratch = Path(folder)
-        both = phases(scratch, workers)
+        both = phases(scratch, how)
         while met < kills:
             phase = both[trials.total() % 2]
             store = scratch / "store"
-            times, differ = trial(phase, store, luck, min(luck.randint(1, MOST_KILLS), kills - met), workers)
+            times, differ = trial(phase, store, luck, min(luck.randint(1, MOST_KILLS), kills - met), how)
             met += times
             trials[phase.name] += 1
             wrong += [f"trial {trials.total()} ({phase.name}): {each}" for each in differ]
@@ -246,13 +267,15 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200, help="kills that meet a living ingest")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, help="processes that read; default: as the ingest decides")
+    parser.add_argument("--duplicates", choices=("skip", "keep"), default="skip")
     parser.add_argument("--out", type=Path, help="folder for kill.json")
     parser.add_argument("--child", nargs=2, type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        child(given.child[0], given.child[1], given.workers)
+        child(given.child[0], given.child[1], given.workers, given.duplicates)
         return
-    results = kill(given.kills, given.seed, given.workers)
+    how = ["--duplicates", given.duplicates, *(() if given.workers is None else ("--workers", str(given.workers)))]
+    results = kill(given.kills, given.seed, how)
     rows = [(name, n, results["sources"][name], results["chunks"][name]) for name, n in results["stores"].items()]
     shown = table(("store", "trials", "sources", "chunks"), rows)
     shown += f"\n\n{results['kills']} kills, {len(results['differences'])} differences"

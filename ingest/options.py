@@ -12,6 +12,7 @@ from ingest.chunk import CountTokens
 from ingest.deidentify import Mode, Vault, identity
 from ingest.parsers import VERSION
 from ingest.report import Pace
+from rag.schema import Metadata, content_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,11 @@ class IngestOptions:
     `file_seconds` and `memory_mb` bound the reading of one file in a worker: half as many seconds again are given for
     each megabyte of the file, and more for signs of life (`ingest.pulse`). `pace` is told how fast it goes.
     With the engine "ray" the workers are actors of Ray, on many machines (`ingest.ray_engine`).
+    With `ocr` = "off" no page is read by tesseract.
 
     `deidentify` takes persons out of what is stored ("pseudonym" wants a `vault`). With `duplicates` = "skip" one
     whose text another source holds, word for word or with at least `likeness` of its words, is told and left out.
+    With `boilerplate` = "drop" lines about printing, copying and rights are left out of the chunks.
     """
 
     max_tokens: int = 200
@@ -40,13 +43,39 @@ class IngestOptions:
     pace: Callable[[Pace], object] | None = None
     deidentify: Mode = "off"
     vault: Vault | None = None
-    duplicates: Literal["skip", "keep"] = "keep"
+    ocr: Literal["auto", "off"] = "auto"
+    duplicates: Literal["skip", "keep"] = "skip"
     likeness: float = 0.9
+    boilerplate: Literal["keep", "drop"] = "keep"
 
     @property
     def identity(self) -> str:
-        """What makes the same bytes give other chunks; tesseract too, so that scans are read once it is installed."""
+        """What makes the same bytes give other chunks."""
         hidden = identity(self.deidentify, self.vault)
         own = "own" if self.count_tokens else "estimate"
-        parts = (VERSION, str(self.max_tokens), own, hidden, "ocr" if shutil.which("tesseract") else "")
-        return "|".join(part for part in parts if part)
+        dropped = "drop" if self.boilerplate == "drop" else ""
+        return "|".join(part for part in (VERSION, str(self.max_tokens), own, hidden, dropped) if part)
+
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether pages without text can be read: tesseract is installed and allowed."""
+        return self.ocr == "auto" and shutil.which("tesseract") is not None
+
+    def eyes(self, metadata: Metadata) -> set[str]:
+        """Return what a document owes to tesseract: "ocr" where it read pages, "blind" where it could not."""
+        missed = metadata.get("pages_without_text") or metadata.get("pages_unreadable")
+        read = {"ocr"} if metadata.get("pages_by_ocr") else set()
+        return read | ({"blind"} if missed and not self.reads_pictures else set())
+
+    def seen_with(self, fingerprint: str, eyes: set[str]) -> str:
+        """Return the fingerprint of a file by what its documents owe to tesseract."""
+        return content_id(fingerprint, *sorted(eyes)) if eyes else fingerprint
+
+    def prints(self, fingerprint: str) -> list[str]:
+        """Return the fingerprints under which a file counts as read: scans not, once tesseract is there to read them.
+
+        What tesseract read stays while tesseract is away, and goes when it is not to be used.
+        """
+        ways = [{"ocr"}] if self.ocr == "auto" else []
+        ways += [] if self.reads_pictures else [{"blind"}]
+        return [fingerprint, *(self.seen_with(fingerprint, way) for way in ways)]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from ingest.parsers.eyes import open_eyes
 from ingest.pulse import extend_by
 
 READY, ITEM, FAILED, DONE = b"r", b"i", b"f", b"d"
@@ -28,10 +29,14 @@ _HEAD = struct.Struct("<cQ")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What reading one file may take: seconds, half as many again for each megabyte of it, and megabytes of memory."""
+    """What reading one file may take: seconds, half as many again for each megabyte of it, and megabytes of memory.
+
+    With `ocr` tesseract may be asked.
+    """
 
     seconds: float = 20.0
     memory_mb: int = 1000
+    ocr: bool = True
 
     def seconds_for(self, size: int) -> float:
         """Return the seconds for a file of so many bytes, before it gives signs of life (`ingest.pulse`)."""
@@ -63,6 +68,7 @@ def serve() -> None:
     os.dup2(nothing, 1)  # what a library prints must not get among the answers
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asks
     limits: Limits = pickle.load(asked)
+    open_eyes(limits.ocr)
     start = _address_space()
     _bound_memory(start + limits.memory_mb * 1_000_000)
     extend_by(_extend)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -18,7 +19,8 @@ class Report:
     """What an ingest did. `documents` and `chunks` are those read now, `updated` is counted within `documents`.
 
     `failed` names files and parts of files (a line, a sheet) that could not be read, `warnings` what a reader should
-    know of those that could, `duplicates` what was left out because another source says the same.
+    know of those that could, `duplicates` what was left out because another source says the same, `boilerplate` the
+    lines that a fifth of the documents read now repeat (at least five), the 20 most repeated.
     """
 
     documents: int = 0
@@ -31,6 +33,7 @@ class Report:
     pages_per_second: float = 0.0
     warnings: list[dict[str, str]] = field(default_factory=list)
     duplicates: list[dict[str, Any]] = field(default_factory=list)
+    boilerplate: list[dict[str, Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
@@ -40,6 +43,21 @@ class Report:
         """List a source that could not be read."""
         source = printable(source)
         self.failed.append({"source": source, "reason": printable(reason).removeprefix(f"{source}: ")})
+
+    def duplicate(self, source: str, twin: Any) -> None:
+        """List a source that is left out; `twin` has `of`, `similarity` and `kind`."""
+        found = {"source": printable(source), "of": printable(twin.of)}
+        self.duplicates.append({**found, "similarity": round(twin.similarity, 3), "kind": twin.kind})
+
+    def no_duplicates(self, sources: Iterable[str]) -> None:
+        """List sources no longer among the duplicates."""
+        told = set(map(printable, sources))
+        self.duplicates = [found for found in self.duplicates if found["source"] not in told]
+
+    def repeated(self, lines: Mapping[str, int]) -> None:
+        """List lines that many documents repeat."""
+        most = list(lines.items())[:MOST_BROKEN]
+        self.boilerplate = [{"line": line, "documents": times} for line, times in most]
 
     def broken(self, source: str, parts: list[Broken]) -> None:
         """List the parts of a file that could not be read: the first of them, then how many more."""
@@ -88,9 +106,13 @@ class Pace:
 class Clock:
     """Measures the pace over the bytes of the files."""
 
-    def __init__(self, sizes: list[int]) -> None:
+    def __init__(self) -> None:
         self._began = time.perf_counter()
-        self._bytes, self._done = sum(sizes), 0
+        self._bytes = self._done = 0
+
+    def begin(self, sizes: list[int]) -> None:
+        """Count files of these bytes as to come."""
+        self._bytes += sum(sizes)
 
     def done(self, size: int) -> None:
         """Count a file as done."""

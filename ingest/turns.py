@@ -18,6 +18,7 @@ from ingest.discover import HEAD, Found, format_of
 from ingest.options import IngestOptions
 from ingest.parsers import read
 from ingest.parsers.blocks import Broken, Parsed
+from ingest.parsers.eyes import open_eyes
 from ingest.reader import Limits
 from ingest.sidecar import side_print
 from ingest.workers import Readers, usual_workers
@@ -61,7 +62,8 @@ class Turns:
     def __init__(self, options: IngestOptions, unchanged: Callable[[Found, str], bool]) -> None:
         self._options, self._unchanged = options, unchanged
         workers = usual_workers() if options.workers is None else options.workers
-        limits = Limits(options.file_seconds, options.memory_mb)
+        limits = Limits(options.file_seconds, options.memory_mb, options.ocr == "auto")
+        open_eyes(limits.ocr)  # for what is read in this process
         self._readers: Readers | RayReaders | None = None
         if workers and options.engine == "ray":
             from ingest.ray_engine import RayReaders

@@ -18,12 +18,13 @@ from ingest.discover import Found, discover, source_of
 from ingest.options import IngestOptions
 from ingest.pipeline import Progress, Run
 from ingest.report import Report
+from ingest.sidecar import side_of
 from rag.errors import LockedError
 from rag.schema import Index
 
 INTERVAL: Final = 2.0
-Stamp = tuple[int, int, int]
-"""Size, time of the last change in nanoseconds, inode: a file whose stamp stays is taken as unchanged."""
+Stamp = tuple[int, ...]
+"""Size, time of the last change in nanoseconds, inode, of a file and of its side file: while they stay, so does it."""
 
 
 def watch(
@@ -93,7 +94,7 @@ class _Watched:
             try:
                 with index_factory() as index:
                     run = Run(index, self._options)
-                    run.present, run.closed = set(stamps), closed
+                    run.present, run.closed = {file.source: file for file in files if file.source in stamps}, closed
                     report = run.bring(changed, [*there, *self._files_gone()], progress)
             except LockedError as error:
                 if not self._new("locked"):
@@ -112,7 +113,7 @@ class _Watched:
         stamp = stamps.get(source)
         if stamp is None or stamp == self._read.get(source):
             return False
-        return stamp == self._seen.get(source) or time.time() - stamp[1] / 1e9 >= self._interval
+        return stamp == self._seen.get(source) or time.time() - max(stamp[1::3]) / 1e9 >= self._interval
 
     def _files_gone(self) -> list[Path]:
         """Return the files among the paths that were there and are not, their folder still being there."""
@@ -144,4 +145,9 @@ def _stamp(file: Found) -> Stamp | None:
         state = file.path.stat()
     except OSError:
         return None  # it went away while we looked
-    return state.st_size, state.st_mtime_ns, state.st_ino
+    own = state.st_size, state.st_mtime_ns, state.st_ino
+    try:
+        beside = side_of(file.path).stat()
+    except OSError:
+        return own
+    return *own, beside.st_size, beside.st_mtime_ns, beside.st_ino

@@ -65,8 +65,21 @@ class IngestSettings(_Section):
     deidentify: Literal["off", "mask", "pseudonym"] = Field(
         "off", description="persons in documents: kept, masked, or numbered; a vault in `home` knows who was who"
     )
-    duplicates: Literal["keep", "skip"] = Field("keep", description="documents that say what another one says")
+    ocr: Literal["auto", "off"] = Field("auto", description="pages without text: read by tesseract if there, or not")
+    duplicates: Literal["keep", "skip"] = Field("skip", description="documents that say what another one says")
     likeness: float = Field(0.9, ge=0.5, le=1.0, description="share of words from which a document is a duplicate")
+    boilerplate: Literal["keep", "drop"] = Field(
+        "keep", description="lines that only tell how a page was made and who may copy it, in passages"
+    )
+
+
+class FetchSettings(_Section):
+    """Documents from public sources."""
+
+    contact: str = Field("", description="your name and e-mail address, which the SEC and NCBI want to know")
+    ncbi_api_key: SecretStr | None = Field(None, description="of NCBI, which allows more requests with one")
+    timeout: float = Field(30.0, gt=0, le=3600, description="longest silence of a source in seconds")
+    fresh_days: int = Field(7, ge=0, le=3650, description="articles fetched longer ago are fetched again")
 
 
 class RetrieveSettings(_Section):
@@ -84,6 +97,9 @@ class RetrieveSettings(_Section):
     )
     companies: bool = Field(True, description="favour documents of the companies a question names (hybrid)")
     periods: bool = Field(True, description="favour documents of the year and quarter a question names (hybrid)")
+    rerank: str = Field("off", min_length=1, description="off, shipped, or a CrossEncoder of sentence-transformers")
+    rerank_k: int = Field(30, ge=1, le=1000, description="passages the reranker may read")
+    rerank_ms: int = Field(250, ge=0, le=600_000, description="the reranker reads no longer than so many ms; 0: all")
 
 
 class LlmSettings(_Section):
@@ -145,6 +161,7 @@ class Settings(BaseSettings):
     embed: EmbedSettings = EmbedSettings()
     ingest: IngestSettings = IngestSettings()
     chunk: ChunkSettings = ChunkSettings()
+    fetch: FetchSettings = FetchSettings()
     retrieve: RetrieveSettings = RetrieveSettings()
     llm: LlmSettings = LlmSettings()
     verify: VerifySettings = VerifySettings()
@@ -190,7 +207,7 @@ class Settings(BaseSettings):
 
     def hash(self) -> str:
         """Return 16 hex digits over everything that can change an answer (not where things lie, not keys)."""
-        out: dict[str, Any] = {"home": True, "cache_dir": True, "store": True}
+        out: dict[str, Any] = {"home": True, "cache_dir": True, "fetch": True, "store": True}
         values = self.model_dump(mode="json", exclude={**out, "llm": {"api_key"}, "verify": {"api_key"}})
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 

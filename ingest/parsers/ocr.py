@@ -9,12 +9,12 @@ from __future__ import annotations
 import csv
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ingest.clean import clean_line, close_han_gaps
+from ingest.parsers.eyes import tesseract
 from ingest.parsers.pdf_lines import GAP, NUMBER_GAP, Line, Piece
 
 DPI = 250
@@ -51,8 +51,8 @@ class Reader:
 
     @classmethod
     def find(cls) -> Reader | None:
-        """Return a reader, None where tesseract is not installed or has no language of ours."""
-        command = shutil.which("tesseract")
+        """Return a reader, None where tesseract is not installed, has no language of ours, or is not to be used."""
+        command = tesseract()
         if command is None:
             return None
         listed = subprocess.run([command, "--list-langs"], capture_output=True, text=True, timeout=SECONDS, check=False)

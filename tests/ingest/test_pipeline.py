@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ingest.pipeline as pipeline
+import ingest.turns as turns
 from ingest.discover import discover
 from ingest.pipeline import IngestOptions, ingest
+from ingest.signature import signature, version
 from rag.errors import DocumentError, StoreError
 from rag.schema import Document
 from rag.store import Collection
@@ -32,6 +37,7 @@ def test_every_format_comes_in_and_nothing_twice(files: Path, index: Any) -> Non
     assert set(again.as_json()) == {
         "documents", "chunks", "unchanged", "updated", "deleted", "failed", "seconds", "pages_per_second", "warnings",
         "duplicates",
+        "boilerplate",
     }  # fmt: skip
 
 
@@ -233,14 +239,15 @@ def test_duplicates_are_reported_and_left_out(tmp_path: Path) -> None:
         ]
         assert index.sources() == [f"{tmp_path}/a.txt", f"{tmp_path}/r.jsonl#1", f"{tmp_path}/r.jsonl#3"]
         again = ingest([tmp_path], index, options=skip)
-        assert (again.documents, again.unchanged, len(again.duplicates)) == (0, 3, 1)
+        assert (again.documents, again.unchanged) == (0, 3)
+        assert again.duplicates == report.duplicates
         (tmp_path / "a.txt").rename(tmp_path / "z.txt")  # its text stays, under another name
         moved = ingest([tmp_path], index, options=skip)
         assert (moved.deleted, moved.documents) == (1, 1)
         assert f"{tmp_path}/b.txt" in index.sources()
         assert "guideline" in index.retrieve("dose guideline paragraph", 1)[0].chunk.text
     with Collection.open(tmp_path / ".all", FakeEmbedder(64), writable=True, create=True) as index:
-        assert ingest([tmp_path], index).duplicates == []
+        assert ingest([tmp_path], index, options=IngestOptions(duplicates="keep")).duplicates == []
         assert len(index.sources()) == 5
 
 
@@ -266,8 +273,167 @@ def test_a_broken_line_is_named_and_the_others_are_read(tmp_path: Path, index: A
     assert len(index.committed) == 2
 
 
-def test_scans_are_read_again_once_tesseract_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    without = IngestOptions().identity
-    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    assert IngestOptions().identity != without
+def test_scans_alone_are_read_again_once_tesseract_is_installed(
+    tmp_path: Path, make_pdf: Any, index: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whole.pdf").write_bytes(make_pdf([[(50, 700, "A page of words.")]]))
+    (tmp_path / "scan.pdf").write_bytes(make_pdf([[(50, 700, "A page of words, too.")]]))
+    eyes = {"scan.pdf": {"pages_without_text": "2"}}
+    read = turns.read
+
+    def seen(path: Path, source: str) -> Any:
+        for item in read(path, source):
+            yield replace(item, document=replace(item.document, metadata=eyes.get(path.name, {})))
+
+    monkeypatch.setattr("ingest.turns.read", seen)
+    installed: list[str] = []
+    monkeypatch.setattr("shutil.which", lambda name: name if name in installed else None)
+    options, off = IngestOptions(workers=0), IngestOptions(workers=0, ocr="off")
+
+    def added(way: IngestOptions) -> list[str]:
+        index.added.clear()
+        ingest([tmp_path], index, options=way)
+        return [Path(source).name for source in index.added]
+
+    assert added(options) == ["scan.pdf", "whole.pdf"]
+    assert added(options) == []
+    installed.append("tesseract")
+    assert added(off) == []
+    eyes["scan.pdf"] = {"pages_by_ocr": "2"}
+    assert added(options) == ["scan.pdf"]
+    assert added(options) == []
+    installed.clear()
+    assert added(options) == []  # what it read stays
+    eyes["scan.pdf"] = {"pages_without_text": "2"}
+    assert added(off) == ["scan.pdf"]
+
+
+LONG = "".join(
+    f"Section {word}: the dose is found by weight and kidney function.\n\n" for word in ("one", "two", "six")
+)
+
+
+def options(**fields: Any) -> IngestOptions:
+    return IngestOptions(workers=0, **fields)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Path:
+    """Two files that say the same, and one of records whose second repeats them."""
+    folder = tmp_path / "library"
+    folder.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / name).write_text(LONG, "utf-8")
+    record = json.dumps({"id": 2, "text": LONG})
+    (folder / "r.jsonl").write_text('{"id": 1, "text": "第一条：营业收入增长。"}\n' + record + "\n", "utf-8")
+    return folder
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Iterator[Collection]:
+    with Collection.open(tmp_path / "store", FakeEmbedder(64), writable=True, create=True) as opened:
+        yield opened
+
+
+def names(index: Collection) -> list[str]:
+    return [Path(source).name for source in index.sources()]
+
+
+def test_what_was_left_out_is_not_read_again(
+    pair: Path, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ingest([pair], collection, options=options())
+    assert names(collection) == ["a.txt", "r.jsonl#1"]
+    monkeypatch.setattr("ingest.turns.read", lambda *_: pytest.fail("a file was read again"))
+    monkeypatch.setattr("ingest.twins.signature", lambda *_: pytest.fail("a signature was computed again"))
+    again = ingest([pair], collection, options=options())
+    assert again.duplicates == first.duplicates != []
+    assert (again.documents, again.unchanged, again.failed) == (0, 2, [])
+
+
+def test_what_was_left_out_comes_in_when_the_other_one_is_deleted(pair: Path, collection: Collection) -> None:
+    ingest([pair], collection, options=options())
+    kept = next(row for row in collection.documents() if row["source"].endswith("a.txt"))
+    collection.delete(kept["id"])
+    collection.commit()
+    (pair / "a.txt").unlink()
+    report = ingest([pair], collection, options=options())
+    assert names(collection) == ["b.txt", "r.jsonl#1"]
+    assert [(Path(d["source"]).name, Path(d["of"]).name) for d in report.duplicates] == [("r.jsonl#2", "b.txt")]
+    assert (report.documents, report.unchanged) == (1, 1)
+
+
+@pytest.mark.parametrize("workers", [0, 1])  # with workers files are begun ahead of their turn
+def test_what_was_left_out_comes_in_when_the_other_one_changes(
+    pair: Path, collection: Collection, workers: int
+) -> None:
+    ingest([pair], collection, options=options())
+    (pair / "a.txt").write_text("Something else altogether.", "utf-8")
+    report = ingest([pair], collection, options=IngestOptions(workers=workers))
+    assert report.failed == []
+    assert names(collection) == ["a.txt", "b.txt", "r.jsonl#1"]
+    assert (report.documents, report.updated) == (2, 1)
+    (pair / "b.txt").unlink()
+    ingest([pair], collection, options=options(prune=True))
+    assert names(collection) == ["a.txt", "r.jsonl#1", "r.jsonl#2"]
+    assert ingest([pair], collection, options=options(prune=True)).unchanged == 3
+
+
+def test_files_that_swap_their_names_are_both_there_afterwards(tmp_path: Path, collection: Collection) -> None:
+    texts = {"a.txt": LONG, "b.txt": LONG.replace("dose", "rate").replace("kidney", "deposit")}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    paths = [tmp_path / name for name in texts]
+    ingest(paths, collection, options=options())
+    (tmp_path / "a.txt").write_text(texts["b.txt"], "utf-8")
+    (tmp_path / "b.txt").write_text(texts["a.txt"], "utf-8")
+    assert ingest(paths, collection, options=options()).duplicates == []
+    found = {Path(row["source"]).name: collection.document(row["id"]).text for row in collection.documents()}
+    assert "rate" in found["a.txt"] and "dose" in found["b.txt"]
+
+
+def test_another_choice_of_duplicates_or_likeness_decides_anew(pair: Path, collection: Collection) -> None:
+    (pair / "near.txt").write_text(LONG.replace("weight", "size", 1), "utf-8")
+    ingest([pair], collection, options=options())
+    assert names(collection) == ["a.txt", "r.jsonl#1"]
+    ingest([pair], collection, options=options(likeness=1.0))
+    assert names(collection) == ["a.txt", "near.txt", "r.jsonl#1"]
+    assert ingest([pair], collection, options=options(duplicates="keep")).documents == 2
+    assert names(collection) == ["a.txt", "b.txt", "near.txt", "r.jsonl#1", "r.jsonl#2"]
+    assert ingest([pair], collection, options=options()).unchanged == 5  # what is held stays
+
+
+def test_nothing_of_a_deleted_text_is_remembered(pair: Path, collection: Collection) -> None:
+    ingest([pair], collection, options=options())
+    held = collection.document_of_source(f"{pair}/a.txt")
+    assert held
+    kept = collection.twins.alike([signature(held).exact_band], version())
+    assert len(kept) == 1
+    files = [path for path in collection.path.rglob("*") if path.is_file()]
+    assert any(kept[0][1] in path.read_bytes() for path in files)
+    collection.delete_source(kept[0][0][0])
+    collection.compact()
+    assert not any(kept[0][1] in path.read_bytes() for path in collection.path.rglob("*") if path.is_file())
+    assert {item.of for item in collection.twins.left_out()} == {None}
+    assert {item.fingerprint for item in collection.twins.left_out()} == {""}
+
+
+def test_repeated_lines_are_told_and_page_making_is_dropped_where_that_is_asked(tmp_path: Path) -> None:
+    warning = "Tell your doctor about all the medicines that you take."
+    for i, drug in enumerate(("aspirin", "warfarin", "metformin", "insulin", "二甲双胍片")):
+        text = f"Notes on {drug} and on how it is stored.\n\n{warning}\n\n© 2023 Acme. All rights reserved.\n"
+        (tmp_path / f"{i}.txt").write_text(text, "utf-8")
+
+    def chunks(name: str, **fields: Any) -> set[tuple[str, str]]:
+        with Collection.open(tmp_path / name, FakeEmbedder(64), writable=True, create=True) as index:
+            files = sorted(tmp_path.glob("*.txt"), reverse=name == ".turned")
+            report = ingest(files, index, options=IngestOptions(**fields))
+            assert {"line": warning, "documents": 5} in report.boilerplate
+            assert report.documents == 5
+            return {(row["source"], c.text) for row in index.documents() for c in index.chunks(row["id"])}
+
+    kept, dropped = chunks(".kept", workers=0), chunks(".dropped", workers=0, boilerplate="drop")
+    assert all("rights" in text for _, text in kept)
+    assert not any("rights" in text for _, text in dropped)
+    assert all(warning in text for _, text in dropped)
+    assert chunks(".turned", workers=2, boilerplate="drop") == dropped

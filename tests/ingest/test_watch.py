@@ -157,3 +157,21 @@ def test_one_file_by_name_and_the_end(tmp_path: Path, library: Path, store: Call
     assert texts(store) == {}
     stop.set()
     assert list(reports) == []
+
+
+def test_a_side_file_that_changes_alone_is_noticed(library: Path, store: Callable[[], Any]) -> None:
+    reports = watching(library, store)
+    assert next(reports).documents == 4
+    side = old(library / "a.txt.meta.json", '{"organisation": "某某医院"}')
+    report = next(reports)
+    assert (report.documents, report.updated) == (1, 1)
+
+    def organisation() -> Any:
+        with store() as index:
+            row = next(row for row in index.documents() if row["source"].endswith("a.txt"))
+            return index.document(row["id"]).metadata.get("organisation")
+
+    assert organisation() == "某某医院"
+    side.unlink()
+    assert next(reports).updated == 1
+    assert organisation() is None
