@@ -25,7 +25,7 @@ SCHEMA: Final = (
     "CREATE INDEX tags_document ON tags (document)",
 )
 _SEVERAL: Final = re.compile(r"[,;|]")
-_OF_SEVERAL: Final = frozenset({"tag", "tags", "permission", "permissions"})
+OF_SEVERAL: Final = frozenset({"tag", "tags", "permission", "permissions"})
 """Keys whose texts hold several values between commas, semicolons or bars; each may be asked for."""
 _LONGEST: Final = 200
 """Of longer texts a hash is kept: they can be asked for, but not compared."""
@@ -146,8 +146,15 @@ def _kept(key: str, value: Scalar) -> list[Scalar]:
         return [int(value)]
     if not isinstance(value, str):
         return [value if value is None or -(2**63) <= value < 2**63 else float(value)]
-    parts = [part.strip() for part in _SEVERAL.split(value)] if key in _OF_SEVERAL else []
+    parts = parts_of(key, value)
     return [_short(text) for text in dict.fromkeys([value, *parts]) if text or not parts]
+
+
+def parts_of(key: str, value: Scalar) -> list[str]:
+    """Return the single values of a key that may hold several, none for any other."""
+    if key not in OF_SEVERAL or not isinstance(value, str):
+        return []
+    return [part.strip() for part in _SEVERAL.split(value)]
 
 
 def _short(text: str) -> str:

@@ -79,8 +79,8 @@ def matching(condition: Condition) -> tuple[str, list[Scalar]]:
     "!=" is the same as "=": whoever asks turns it round.
     """
     if condition.operator in {"=", "!="}:
-        forms = dict.fromkeys((type(form), form) for value in condition.values for form in _forms(value))
-        return f"value IN ({','.join('?' * len(forms))})", [form for _, form in forms]
+        wanted = dict.fromkeys((type(form), form) for value in condition.values for form in forms(value))
+        return f"value IN ({','.join('?' * len(wanted))})", [form for _, form in wanted]
     value, sign = condition.values[0], condition.operator
     text = str(value).encode("utf-8", "replace").decode()
     number = _number(text)
@@ -95,7 +95,7 @@ def matching(condition: Condition) -> tuple[str, list[Scalar]]:
     )
 
 
-def _forms(value: Scalar) -> list[Scalar]:
+def forms(value: Scalar) -> list[Scalar]:
     """Return all ways the value may have been stored."""
     if value is None:
         return []

@@ -239,6 +239,30 @@ FILTERS: list[Where] = [
     {"year": float("inf")},
     {"year": 10**30},
     {"year": []},
+    {"year>=": 2021},
+    {"year<": "2021"},
+    {"year>": 2020.5},
+    {"year!=": 2020},
+    {"none!=": "set"},
+    {"flag!=": True},
+    {"language!=": "en"},
+    {"source!=": ["a", "nobody"]},
+    {"day>": "2022-03"},
+    {"day<=": "2022-03"},
+    {"day>=": "2022-03-02"},
+    {"day<": 2022},
+    {"day>": 2022},
+    {"name>": 'say "'},
+    {"page>=": 1},
+    {"year>=": "not a number"},
+    {"year>=": [1, 2]},
+    {"year>=": None},
+    {'y"<': 3},
+    {"permissions": "ward 3"},
+    {"permissions": ["nobody", "7"]},
+    {"permissions": 'a" or "b'},
+    {"permissions!=": "ward 3"},
+    {"permissions": "ward 3; finance"},
 ]
 
 
@@ -259,10 +283,25 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Collection,
     """A folder and a collection on Milvus that hold the same."""
     home = tmp_path_factory.mktemp("both")
     told: dict[str, dict[str, Scalar]] = {
-        "a": {"year": 2020, "flag": True, "name": 'say "a"', "none": None},
-        "b": {"year": "2021", "flag": "true", "name": "line\nbreak\t\\n %_*", "none": "set"},
-        "c": {"year": 2020.0, "flag": False, "name": '\\"', "名 字": "值", "none": "else"},
+        "a": {
+            "year": 2020,
+            "flag": True,
+            "name": 'say "a"',
+            "none": None,
+            "day": "2022-03-01",
+            "permissions": "ward 3; finance",
+        },
+        "b": {
+            "year": "2021",
+            "flag": "true",
+            "name": "line\nbreak\t\\n %_*",
+            "none": "set",
+            "day": "2022-11",
+            "permissions": 'a" or "b,7',
+        },
+        "c": {"year": 2020.0, "flag": False, "name": '\\"', "名 字": "值", "none": "else", "day": "2021"},
     }
+    told["a"]["permissions"], told["b"]["permissions"] = "ward 3; finance", 'a" or "b,7'
     embedder = FakeEmbedder()
     with (
         Collection.open(home / "c", embedder, writable=True, create=True) as folder,

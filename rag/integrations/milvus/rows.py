@@ -26,6 +26,7 @@ from rag.encoding import (
 )
 from rag.errors import DocumentError, EmbedderMismatchError
 from rag.integrations.milvus.server import MOST_BYTES
+from rag.integrations.milvus.where import facets
 from rag.language import terms
 from rag.manifest import first_state
 from rag.schema import Chunk, ChunkKind, Document, content_id
@@ -201,7 +202,7 @@ def chunk_row(document: Document, chunk: Chunk, doc: str, place: int, born: int)
         "text": chunk.text,
         "chunk": dumps([*told, pack_metadata(chunk.metadata, document.source)]),
         "terms": " ".join(terms(chunk.indexed_text)),
-        "facets": {"m": {**document.metadata, **own}, "b": built_in},
+        "facets": facets({**document.metadata, **own}, built_in),
     }
     for field in ("text", "chunk", "terms"):
         _check_size(str(row[field]), f"{document.source}: a chunk")

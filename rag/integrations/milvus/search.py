@@ -19,7 +19,7 @@ from rag.legs import Legs, Scored
 from rag.schema import Hints, Passage, Where
 
 _MOST_TERMS: Final = 1024
-_MOST_EXPANSIONS: Final = 8
+_MOST_EXPANSIONS: Final = 16
 """Each is a search of its own."""
 
 
