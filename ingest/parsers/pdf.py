@@ -27,6 +27,7 @@ from rag.numbers import find_scale
 
 EDGE = 3  # lines at the top and bottom of a page that may be running headers or footers
 GARBLED = 0.3  # of the characters of a page without a known letter: its fonts cannot be read, OCR may
+DRAWN = 50_000  # objects: a page with more is a drawing without a letter, and OCR would take long to say so
 MARGIN = 0.1  # of the height of the page, where those stand
 Size = tuple[float, float]  # width and height in points
 _DULL_TITLE = re.compile(
@@ -156,10 +157,10 @@ class _Pages:
 
 
 def _draws(page: Any) -> bool:
-    """Tell whether anything is drawn on a page."""
+    """Tell whether something that may hold letters is drawn on a page."""
     import pypdfium2.raw as raw
 
-    return bool(raw.FPDFPage_CountObjects(page.raw))
+    return 0 < int(raw.FPDFPage_CountObjects(page.raw)) <= DRAWN
 
 
 def _title(claimed: str) -> str:

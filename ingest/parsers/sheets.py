@@ -24,12 +24,15 @@ from rag.errors import DocumentError
 from rag.schema import Scalar
 
 MAX_BLANK_ROWS = 2_000  # of a sheet, after which it counts as ended
+MAX_COLUMNS = 16_384  # of a row: no spreadsheet program allows more
 MAX_CELLS = 20_000_000  # of a sheet, empty ones between others counted, after which the rest is not read
 _DIGIT = re.compile(r"\d")
 _DULL_SHEET = re.compile(r"(?:sheet|工作表|表)\s*\d*", re.IGNORECASE)
 _CURRENCY_FORMAT = re.compile(r"\[\$([^\]-]*)[^\]]*\]|\"([$€£¥￥])\"|([$€£¥￥])")
 _SENTENCE_END = re.compile(r"(?<=[.)])\s+(?=[A-Z])|(?<=。)")
 _HIDDEN_TAG = re.compile(rb"<(?:\w+:)?(row|col)\s[^<>]*?\bhidden=[\"'](?:1|true)[\"'][^<>]*>")
+_ROW = re.compile(rb"<(?:\w+:)?row[\s/>]")
+_CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
 _NUMBER = {name: re.compile(rb"\b%s=[\"'](\d+)[\"']" % name) for name in (b"r", b"min", b"max")}
 _COMMENT = re.compile(r"xl/(?:threadedComments/threadedComment|comments/?comment|comments)\w*\.xml")
 _COMMENT_TEXT = re.compile(rb"<(?:\w+:)?(?:t|text)(?:\s[^<>]*)?>([^<]*)(?=<)")
@@ -41,7 +44,7 @@ def parse_xlsx(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     Values are those last computed by the program that saved the file; formulas are not computed here.
 
     Raises:
-        DocumentError: broken, or of absurd size, or without a sheet that is shown.
+        DocumentError: broken, or of absurd size, or with absurdly many columns, or without a sheet that is shown.
     """
     import openpyxl
 
@@ -50,10 +53,11 @@ def parse_xlsx(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     tally, metadata, notes = Tally(), dict[str, Scalar](), list[str]()
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        hidden = {sheet.title: _hidden_of(sheet, source) for sheet in book.worksheets}
         shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
         blocks: list[Block] = []
         for sheet in shown:
-            reader = _Sheet(sheet, tally, *_hidden_of(sheet))
+            reader = _Sheet(sheet, tally, *hidden[sheet.title])
             blocks += reader.blocks(alone=len(shown) == 1)
             reader.tell(metadata, notes)
         unseen = [sheet for sheet in book.worksheets if sheet.sheet_state != "visible"]
@@ -72,14 +76,20 @@ def parse_xlsx(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     yield Parsed(parsed.document, parsed.headings, tuple(notes))
 
 
-def _hidden_of(sheet: Any) -> tuple[set[int], list[tuple[int, int]]]:
-    """Return the hidden rows and the runs of hidden columns (both from 1) of a sheet, read from its file."""
+def _hidden_of(sheet: Any, source: str) -> tuple[set[int], list[tuple[int, int]]]:
+    """Return the hidden rows and the runs of hidden columns (both from 1) of a sheet, read from its file.
+
+    Raises:
+        DocumentError: a row of it has more cells than there can be columns.
+    """
     rows: set[int] = set()
     columns: list[tuple[int, int]] = []
-    tail = b""
+    tail, width = b"", 0
     with sheet._get_source() as part:
         while block := part.read(1 << 20):
             text = tail + block
+            tail = text[text.rfind(b"<") :][:4096] if text.rfind(b"<") > text.rfind(b">") else b""  # a tag cut in two
+            text = text.removesuffix(tail)
             for found in _HIDDEN_TAG.finditer(text):
                 numbers = {name: pattern.search(found.group()) for name, pattern in _NUMBER.items()}
                 row, low, high = (int(hit.group(1)) if hit else 0 for hit in numbers.values())
@@ -87,7 +97,13 @@ def _hidden_of(sheet: Any) -> tuple[set[int], list[tuple[int, int]]]:
                     rows.add(row)
                 else:
                     columns.append((low, high))
-            tail = text[text.rfind(b"<") :][-4096:]
+            first, *others = (len(_CELL.findall(cells)) for cells in _ROW.split(text))
+            if max(width + first, *others, 0) > MAX_COLUMNS:
+                raise DocumentError(
+                    f"{source}: a row of sheet {sheet.title!r} has more than {MAX_COLUMNS:,} columns, the most that "
+                    "spreadsheet programs allow. Save it with fewer, or as CSV."
+                )
+            width = others[-1] if others else width + first
     return rows, columns
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import zipfile
 
 import pytest
 
@@ -24,6 +26,37 @@ def test_a_table_of_a_million_columns_is_refused() -> None:
     ):
         with pytest.raises(DocumentError, match="columns; at most 16,384"):
             parse(data, name)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_row_of_a_workbook_has_no_more_columns_than_programs_allow(hidden: bool) -> None:
+    import openpyxl
+
+    for width in (16_384, 16_385):
+        book = openpyxl.Workbook()
+        book.create_sheet("Shown", 0).append(["净利润", "Net income"])
+        wide = book.worksheets[1]
+        wide.sheet_state = "hidden" if hidden else "visible"
+        for _ in range(3):  # more than is read at once
+            wide.append(["x"] * 16_384)
+        data = io.BytesIO()
+        book.save(data)
+        if width == 16_384:
+            assert "净利润" in parse(data.getvalue(), "a.xlsx")[0].text
+            continue
+        more = _with(data.getvalue(), "xl/worksheets/sheet2.xml", b"</row>", b"<c><v>1</v></c></row>")
+        with pytest.raises(DocumentError, match=r"^a\.xlsx: a row of sheet 'Sheet' has more than 16,384 columns"):
+            parse(more, "a.xlsx")
+
+
+def _with(data: bytes, name: str, old: bytes, new: bytes) -> bytes:
+    """Return an archive with something replaced in one of its parts."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as after:
+        for part in before.namelist():
+            content = before.read(part)
+            after.writestr(part, content.replace(old, new) if part == name else content)
+    return changed.getvalue()
 
 
 def test_damage_inside_an_archive_is_told_as_such() -> None:

@@ -179,6 +179,15 @@ def test_a_chinese_scan_is_read_by_ocr() -> None:
     assert sum(char in text for char in wanted) > 0.9 * len(wanted)
 
 
+def test_a_drawing_of_very_many_lines_is_not_read_by_ocr(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("ingest.parsers.pdf._Pages._scanned", lambda pages, page, size, number: asked.append(number))
+    monkeypatch.setattr("ingest.parsers.pdf.DRAWN", 100)
+    lines = "\n".join(f"{y} 100 m 600 {y} l S" for y in range(101))
+    document = read(drawn([VISIBLE, lines, lines[: lines.rindex("\n")]]))
+    assert asked == [2] and document.metadata["pages_without_text"] == "2, 3"
+
+
 def test_without_tesseract_scans_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reader, "find", classmethod(lambda cls: None))
     page = "q 612 0 0 792 0 0 cm /I0 Do Q"
