@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.commands import ProgressBar, settings_of
 from ingest.options import IngestOptions
+from ingest.report import Pace
 from ingest.vault import Vault
 from rag.errors import UserError
 from rag.schema import Embedder
@@ -18,6 +21,50 @@ from rag.settings import Settings
 def vault_path(settings: Settings, collection: str | None = None) -> Path:
     """Return where the names behind the pseudonyms of a collection are kept: apart from it, for its owner alone."""
     return settings.home.expanduser() / "vaults" / f"{collection or settings.collection}.sqlite"
+
+
+class PaceBar:
+    """A bar on stderr with rate and time left; `with PaceBar() as pace` gives None when stderr is no terminal."""
+
+    def __enter__(self) -> Callable[[Pace], object] | None:
+        if not sys.stderr.isatty():
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = (
+            TextColumn("{task.description:40.40}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[told]}"),
+        )
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar.start()
+        self._task = self._bar.add_task("reading", told="")
+        return self._show
+
+    def _show(self, pace: Pace) -> None:
+        name = Path(pace.source).name
+        self._bar.update(
+            self._task, completed=pace.files, total=pace.files_in_all, description=name, told=pace_words(pace)
+        )
+
+    def __exit__(self, *_: object) -> None:
+        if hasattr(self, "_bar"):
+            self._bar.stop()
+
+
+def pace_words(pace: Pace) -> str:
+    """Return how fast an ingest goes and how long it will take; "" before that can be told."""
+    if pace.seconds < 1:
+        return ""
+    rate = f"{pace.pages / pace.seconds:.1f} pages/s"
+    if pace.seconds_left is None:
+        return rate
+    minutes, seconds = divmod(round(pace.seconds_left), 60)
+    hours, minutes = divmod(minutes, 60)
+    left = f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+    return f"{rate}, {left} left"
 
 
 @contextmanager
@@ -74,9 +121,9 @@ def ingest_paths(
     with (
         ingest_options(settings, embedder, collection=collection, prune=prune) as options,
         open_collection(settings, collection, writable=True, embedder=embedder) as index,
-        ProgressBar() as progress,
+        PaceBar() as pace,
     ):
-        return ingest(paths, index, options=options, progress=progress).as_json()
+        return ingest(paths, index, options=replace(options, pace=pace)).as_json()
 
 
 def watch_paths(
@@ -158,7 +205,10 @@ def report_words(report: dict[str, Any]) -> str:
     lines += [f"  failed: {item['source']}: {item['reason']}" for item in report["failed"]]
     lines += [f"  note: {item['source']}: {item['what']}" for item in report["warnings"]]
     for item in report["duplicates"]:
-        lines.append(f"  left out: {item['source']}: {item['similarity']:.0%} like {item['of']}")
+        like = "says the same as" if item["kind"] == "exact" else f"{item['similarity']:.1%} like"
+        lines.append(f"  left out: {item['source']}: {like} {item['of']}")
+    for item in report["boilerplate"]:
+        lines.append(f"  in {item['documents']} documents: {item['line'][:120]}")
     return "\n".join(lines)
 
 

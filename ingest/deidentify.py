@@ -6,7 +6,7 @@ Of dates the year is kept (45 CFR 164.514(b)(2), Safe Harbor); ages of 90 and mo
 Doses, laboratory values, amounts, years, pages, period ends, companies and eponyms are left.
 
 It knows patterns and word lists, not sense: measured recall is in the docs, and none of it is a legal guarantee. Names
-of files (`Document.source`) stay as they are, since updates are known by them.
+of files (`Document.source`) stay as they are, since updates are known by them; one that seems to name a person is told.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ KINDS = tuple(kind for kind in LABELS if kind != "TEXT")
 VERSION = "1"  # raised when patterns or lists change what is found: documents are then read anew
 _PERSON_KEYS = frozenset({"author", "creator", "last_modified_by", "manager", "patient", "doctor", "signatory"})
 _YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
+_SIGNS = re.compile(r"[\W_]+")
+_NAMED_FILE = "its name seems to hold that of a person, and names of files are shown with what is cited: rename it."
 _EDGE = re.compile(r"\n| \| ")  # what a row or a paragraph is cut at: nothing found runs over it
 
 
@@ -113,7 +115,22 @@ def deidentify_parsed(
         "tables": tuple(_table(table, document.text, text, move, hider) for table in document.tables),
         "metadata": {key: hider.value(key, value) for key, value in document.metadata.items()},
     }
-    return Parsed(Document.of(text, document.source, **fields), headings)
+    names = [document.text[found.start : found.end] for found in hidden.found if found.kind == "NAME"]
+    told = (_NAMED_FILE,) if _names_a_person(document.source, names) else ()
+    return Parsed(Document.of(text, document.source, **fields), headings, (*parsed.notes, *told))
+
+
+def _names_a_person(source: str, names: Sequence[str]) -> bool:
+    """Tell whether the path of a file seems to hold a name or number of a person, or a name found in its text."""
+    last = re.sub(r"\.\w{1,8}$", "", re.split(r"[/\\]", source.split("#", 1)[0])[-1]).replace("_", " ")
+    plain = f" {_SIGNS.sub(' ', source).casefold()} "
+    known = any(_is_in(_SIGNS.sub(" ", name).strip().casefold(), plain) for name in names)
+    return known or bool(deidentify(last, mode="mask", kinds=("NAME", "PHONE", "ID_CARD", "EMAIL")).found)
+
+
+def _is_in(name: str, plain: str) -> bool:
+    """Tell whether a name stands in a path, as a whole word; Chinese has no gaps between words."""
+    return len(name) > 1 and (name if has_han(name) else f" {name} ") in plain
 
 
 class _Hider:

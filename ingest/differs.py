@@ -9,6 +9,7 @@ into other words is a text of its own.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -41,9 +42,16 @@ def says_the_same(kept: str, coming: str) -> bool:
         return False
     more = _within(b, [span for span in news if span not in added])
     less = _within(a, [span for span in lacks if span not in dropped])
-    if more and less:  # one word for another
+    if not (_runs_through(more, less) or _runs_through(less, more)):  # one word for another
         return False
-    return not any(_FIGURE.match(word) or TURNS.fullmatch(word) for word in more + less)
+    other = (Counter(more) - Counter(less)) + (Counter(less) - Counter(more))
+    return not any(_FIGURE.match(word) or TURNS.fullmatch(word) for word in other)
+
+
+def _runs_through(few: Sequence[str], many: Sequence[str]) -> bool:
+    """Tell whether some words stand among others in their order."""
+    rest = iter(many)
+    return all(word in rest for word in few)
 
 
 def _edges(spans: list[Span], others: list[Span], length: int, other_length: int) -> list[Span]:

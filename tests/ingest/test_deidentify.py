@@ -17,6 +17,7 @@ from ingest.parsers.blocks import Grid, Parsed, Prose, Title, compose
 from ingest.personal_names import words_of
 from rag.errors import SettingsError, StoreError, UserError
 from rag.numbers import find_quantities
+from rag.schema import Document
 
 LETTER = (
     "Patient: Marta Oakes\nDOB: 12/05/1960\nDr. Samuel Whit saw Ms. Oakes on March 3, 2021 for Parkinson's disease.\n"
@@ -328,3 +329,23 @@ def test_headings_beside_a_table_keep_their_places_when_nothing_is_found() -> No
     parsed = compose([Title("Doses"), Prose("Give 5 mg.")], "d.txt", kind="text")
     after = deidentify_parsed(parsed, mode="mask")
     assert after == replace(parsed, document=after.document) and after.document == parsed.document
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [
+        ("John_Smith_discharge.txt", "Stable on metformin.", True),
+        ("ward/jane whitfield.txt", "Patient: Jane Whitfield, seen today.", True),
+        ("张伟_出院小结.txt", "患者情况稳定。", True),
+        ("records.jsonl#王秀兰", "患者姓名：王秀兰，血压平稳。", True),
+        ("MORGAN_STANLEY_2022_10K.txt", "Net revenues rose.", False),
+        ("note-17.txt", "Patient: Jane Whitfield, seen today.", False),
+        ("四方科技集团股份有限公司_2019年_年度报告.txt", "营业收入增长。", False),
+    ],
+)
+def test_a_file_that_is_named_after_a_person_is_told(name: str, text: str, named: bool) -> None:
+    parsed = Parsed(Document.of(text, name), notes=("read by OCR",))
+    notes = deidentify_parsed(parsed, mode="mask").notes
+    assert notes[0] == "read by OCR"
+    assert [("names of files" in note) for note in notes[1:]] == [True] * named
+    assert deidentify_parsed(parsed, mode="off").notes == ("read by OCR",)
