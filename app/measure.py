@@ -41,11 +41,16 @@ def run_retrieval(
     """Measure retrieval on a dataset in BEIR layout."""
     from eval.ranking import METRICS
     from eval.retrieval import SearchOptions, evaluate
-    from rag.assemble import embedder_of
+    from rag.assemble import embedder_of, understanding_of
 
     settings = settings_of(retrieve={"mode": mode} if mode else None)
     chosen = settings.retrieve
-    search = SearchOptions(mode=chosen.mode, fetch_k=chosen.fetch_k, dense_weight=chosen.dense_weight)
+    search = SearchOptions(
+        mode=chosen.mode,
+        fetch_k=chosen.fetch_k,
+        dense_weight=chosen.dense_weight,
+        understanding=understanding_of(settings),
+    )
     embedder = embedder_of(settings)
     with _options(settings, allow_seen=allow_seen) as options:
         wanted = tuple(metrics) or METRICS

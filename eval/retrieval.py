@@ -20,7 +20,8 @@ from eval.stamp import RunOptions, check_folder, percentiles, stamp, write_json,
 from rag.errors import UserError
 from rag.language import detect_language
 from rag.retrieve import Mode, Search
-from rag.schema import Embedder, Passage, Retriever
+from rag.schema import Embedder, Passage, Reranker, Retriever
+from rag.understand import Understanding
 
 MODES = ("hybrid", "lexical", "dense")
 SHOWN = 3
@@ -29,11 +30,29 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """How to search: which legs, candidates of each, and the share of the dense leg (None: measured for MiniLM)."""
+    """How to search: which legs, candidates of each, and the share of the dense leg (None: measured for MiniLM).
+
+    The mode "hybrid" understands and reranks, if told so; one leg alone is measured as it is.
+    """
 
     mode: str = "hybrid"
     fetch_k: int = 1000
     dense_weight: float | None = None
+    understanding: Understanding | None = None
+    reranker: Reranker | None = None
+    rerank_k: int = 100
+
+    def over(self, index: Retriever, mode: str) -> Search:
+        """Return the way to search an index in a mode."""
+        reranker = self.reranker if mode == "hybrid" else None
+        return Search(
+            index,
+            reranker=reranker,
+            fetch_k=self.fetch_k,
+            rerank_k=self.rerank_k,
+            mode=cast(Mode, mode),
+            understanding=self.understanding,
+        )
 
 
 def evaluate(
@@ -77,7 +96,7 @@ def evaluate(
     with indexed(data, embedder, options) as collection:
         index_seconds = round(time.perf_counter() - start, 3)
         collection.dense_weight = search.dense_weight
-        legs = {name: Search(collection, fetch_k=search.fetch_k, mode=cast(Mode, name)) for name in modes}
+        legs = {name: search.over(collection, name) for name in modes}
         kept = _ranked(data, legs, out, _key(data, embedder, search, options), options)
     seconds = {name: [row["seconds"] for row in found.values() if not row["error"]] for name, found in kept.items()}
     timings = {f"{name}_seconds": percentiles(taken) for name, taken in seconds.items()}

@@ -170,6 +170,7 @@ def assemble(
         language=settings.language,
         preset=load_preset(settings.domain),
         settings_hash=settings.hash(),
+        follow_ups=settings.retrieve.follow_ups,
     )
     extractor = Extractor(embedder, sentences=settings.answer.sentences, min_confidence=settings.answer.min_confidence)
     verifier = verifier_of(settings, embedder)

@@ -72,13 +72,17 @@ class Closeable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How to answer: from `k` passages, within a prompt budget, in which language, with which domain's words."""
+    """How to answer: from `k` passages, within a prompt budget, in which language, with which domain's words.
+
+    `follow_ups`: whether a question that leans on those before it is made whole for the search and the extractor.
+    """
 
     k: int = 8
     context_tokens: int = 3000
     language: str = "auto"
     preset: Preset = field(default_factory=Preset)
     settings_hash: str = ""
+    follow_ups: bool = True
 
 
 class Assistant:
@@ -158,11 +162,12 @@ class Assistant:
         timings: dict[str, float] = {}
         with _timed(timings, "total"):
             with _timed(timings, "search"):
-                query = Question.read(question, history).text  # a follow-up brings along the question before it
+                leant_on = history if self.manner.follow_ups else ()
+                query = Question.read(question, leant_on).text
                 found = tuple(self.search(query, k, where) if passages is None else passages)
             yield Found(found)
             with _timed(timings, "extract"):
-                draft = self._extractor.answer(question, found, history)
+                draft = self._extractor.answer(question, found, leant_on)
             answer = Answer(question, "", found, model=self.model, settings_hash=self.manner.settings_hash)
             answer = replace(answer, confidence=draft.confidence)
             if draft.reason:

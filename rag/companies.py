@@ -80,23 +80,24 @@ class Companies:
         """Return the organisations a text names, as the documents spell them, sorted."""
         if not self.keys:
             return ()
-        found = self._latin(text) | self._han(text)
-        for match in _TICKER.finditer(text):
-            if len(match["code"]) > 2 or match["mark"]:
-                found |= self.tickers.get(match["code"], frozenset())
-        return tuple(sorted(found))
+        return tuple(sorted(frozenset().union(*(names for _, _, names in self.spans(text)))))
 
-    def _latin(self, text: str) -> set[str]:
+    def spans(self, text: str) -> list[tuple[int, int, frozenset[str]]]:
+        """Return where a text names which organisations."""
+        codes = (m for m in _TICKER.finditer(text) if m["code"] in self.tickers and (len(m["code"]) > 2 or m["mark"]))
+        listed = [(match.start(), match.end(), self.tickers[match["code"]]) for match in codes]
+        return [*self._latin(text), *self._han(text), *listed]
+
+    def _latin(self, text: str) -> Iterable[tuple[int, int, frozenset[str]]]:
         tokens = list(_TOKEN.finditer(text))
         bare = [_SIGNS.sub("", token.group().casefold()) for token in tokens]
-        found: set[str] = set()
         at = 0
         while at < len(tokens):
             ends = range(min(at + MOST_WORDS, len(tokens)), at, -1) if bare[at][:1] in self.initials else ()
             end = next((end for end in ends if self._named(text, tokens[at:end], bare[at:end])), None)
-            found |= self._named(text, tokens[at:end], bare[at:end]) if end else frozenset()
+            if end:
+                yield tokens[at].start(), tokens[end - 1].end(), self._named(text, tokens[at:end], bare[at:end])
             at = end or at + 1
-        return found
 
     def _named(self, text: str, tokens: Sequence[re.Match[str]], bare: Sequence[str]) -> frozenset[str]:
         """Return the organisations some words name, with or without the s of a genitive."""
@@ -105,20 +106,20 @@ class Companies:
         its = self.keys.get(key) or (self.keys.get(key[:-1]) if _OWNS.search(written) else None)
         return its if its and _is_named(written) else frozenset()
 
-    def _han(self, text: str) -> set[str]:
-        found: set[str] = set()
+    def _han(self, text: str) -> Iterable[tuple[int, int, frozenset[str]]]:
         at = 0
         while at < len(text):
-            step = 1
             longest = min(self.longest_han, len(text) - at) if _is_han(text[at]) else 0
-            for length in range(longest, 1, -1):
-                its = self.keys.get(text[at : at + length])
-                if its:
-                    found |= its
-                    step = length
-                    break
-            at += step
-        return found
+            name = next((n for k in range(longest, 1, -1) if (n := text[at : at + k]) in self.keys), "")
+            if name:
+                yield at, at + len(name), self.keys[name]
+            at += len(name) or 1
+
+
+@cache
+def well_known() -> Companies:
+    """Return the companies of the shipped table, by their first names."""
+    return Companies.of((names[0], codes[0]) for codes, names in table())
 
 
 def squeeze(name: str) -> str:

@@ -27,7 +27,7 @@ _EN: Final = re.compile(
 )
 _ZH: Final = re.compile(
     r"(?P<y>(?:19[5-9]|20\d)\d|[二一][〇零○九][〇零○一二三四五六七八九]{2})\s?(?:年度?|财年|財年)\s?(?:的?\s?)"
-    r"(?:(?P<half>上半年|下半年|半年度?|中期|中报|半年报)|第?(?P<q>[一二三四1-4])\s?季(?:度|报|報)?|(?P<fy>年?报告?|年報|全年|财报))?"
+    r"(?:(?P<half>上半年|下半年|半年度?|中期|中报|半年报)|第?(?P<q>[一二三四1-4])\s?季(?:度|报|報)?|(?P<fy>年?度?报告?|年報|全年|财报))?"
 )
 _ZH_DIGITS: Final = str.maketrans("〇零○一二三四五六七八九", "000123456789")
 
@@ -52,10 +52,16 @@ def find_periods(text: str) -> tuple[Period, ...]:
         found.append((match.start(), _chinese(match)))
         rest = rest[: match.start()] + " " * len(match.group()) + rest[match.end() :]
     for match in _EN.finditer(rest):
-        period = _english({key: value for key, value in match.groupdict().items() if value})
+        period = _of(match)
         if period is not None:
             found.append((match.start(), period))
     return tuple(dict.fromkeys(period for _, period in sorted(found, key=lambda item: item[0])))
+
+
+def without_periods(text: str) -> str:
+    """Return a text without the periods it names."""
+    bare = _ZH.sub(" ", text)
+    return _EN.sub(lambda match: match.group() if _of(match) is None else " ", bare)
 
 
 def asked_year(periods: tuple[Period, ...]) -> int | None:
@@ -73,8 +79,9 @@ def _chinese(match: re.Match[str]) -> Period:
     return Period(year, "FY" if match["fy"] else "", bool(match["fy"]) or "财年" in match.group())
 
 
-def _english(groups: dict[str, str]) -> Period | None:
-    named = {key.rstrip("12345"): value for key, value in groups.items()}
+def _of(match: re.Match[str]) -> Period | None:
+    """Return the period an English match stands for, None for a number that is no year."""
+    named = {key.rstrip("12345"): value for key, value in match.groupdict().items() if value}
     year = _year(named.get("y"))
     if "y" in named and year is None:
         return None

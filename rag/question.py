@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from rag.companies import well_known
 from rag.language import HAN, Language, cut_han, han_names, has_han
+from rag.periods import find_periods, without_periods
 from rag.schema import Message
 from rag.support import UNSEEN, Line, language_of, term_set, weight
 
@@ -71,7 +73,7 @@ _DRUG_EN = re.compile(  # stems of international names, and names that have none
     re.IGNORECASE,
 )
 _DRUG_ZH = re.compile(
-    rf"(?:(?![的和与对用给服每及日是了人童妇年者性])[{HAN}]){{1,4}}?(?:双胍|列[汀净奈酮]|鲁肽|普利|沙坦|洛尔|地平|他汀|沙班|加群|肝素|"
+    rf"(?:(?![的和与对用给服每及日是了人童妇年者性])[{HAN}]){{1,4}}?(?:双胍|脲|列[汀净奈酮]|鲁肽|普利|沙坦|洛尔|地平|他汀|沙班|加群|肝素|"
     r"法林|格雷|洛芬|昔布|尼松龙?|米松|可的松|奈德|拉唑|替丁|西林|霉素|沙星|环素|硝唑|康唑|韦林?|甲状腺素|胰岛素|曲林|西汀|"
     r"西泮|唑仑|氮平|利酮|高辛|茶碱|特罗|塞米|噻嗪|内酯|单抗|替尼|铂|紫杉醇|蝶呤|莫司|膦酸|吗啡|可待因|太尼|氨基酚|匹林|胺碘酮)"
 )
@@ -84,8 +86,19 @@ _YEAR_PREFIX = re.compile(r"\b(?:FY|CY)\s?(?=\d)")
 _BRACKETS = re.compile(r"\([^)]*\)|（[^）]*）")
 _MONTHS = frozenset("January February March April May June July August September October November December".split())  # noqa: SIM905
 _FOLLOWS_UP = re.compile(
-    r"^(?:and|but|what about|how about|why|it|they|this|that|those|these)\b|^(?:那|那么|它|他|她|这|为什么)", re.I
+    r"^(?:(?:ok|okay|so|then|now)[ ,]+)?(?:and|but|also|what about|how about|same for)\b|^(?:那|还有|换成)|呢[？?]?$",
+    re.I,
 )
+_POINTS_BACK = re.compile(
+    r"\b(?:they|them|their|theirs|its|this|these|those|that|he|she|his|her|the (?:same|former|latter|company|drug|"
+    r"patient|study|trial))\b|\bit\b(?! (?:take|safe|possible|true|normal|common|ok|okay|necessary|dangerous|rain))"
+    r"|它|他们|她们|其(?![他它余实中])|该(?:公司|药|病|患者|产品|指标|研究)|这(?:个|些|种|家|款)|那(?:个|些|种|家|款)|上述|前者|后者",
+    re.I,
+)
+_WHOLE = 4
+"""Telling words from which a question that names something stands by itself, however it begins."""
+_BACK = 4
+"""So many questions are looked back at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +116,11 @@ class Question:
 
     @classmethod
     def read(cls, text: str, history: Sequence[Message] = ()) -> Question:
-        """Read a question; a follow-up that names little borrows the words of the question before it."""
+        """Read a question; a follow-up that names little borrows the words of the questions before it."""
         language = language_of(text)
-        own = frozenset() if _TO_THE_MACHINE.search(text) else _telling(text, language)
-        earlier = [m["content"] for m in history if m.get("role") == "user"]
-        if earlier and _leans(text, own):
-            before = (
-                YEAR.sub(" ", earlier[-1]) if YEAR.search(text) else earlier[-1]
-            )  # "and in 2021?" replaces the year
+        own = _own(text)
+        before = borrowed(text, [m["content"] for m in history if m.get("role") == "user"])
+        if before:
             text = f"{before} {text}"
             own = own | _telling(before, language_of(before))
         wants = "date" if _DATE.search(text) else "quantity" if _QUANTITY.search(text) else ""
@@ -152,10 +162,48 @@ class Question:
         return self.wants != "quantity" or _FIGURE.search(line.text) is not None
 
 
-def _leans(text: str, own: frozenset[str]) -> bool:
-    """Tell whether a question leans on the one before: it begins like a follow-up, or has but few and common words."""
-    common = len(own) < 3 and max(map(weight, own), default=0.0) < _NAMING
-    return common or _FOLLOWS_UP.search(text.strip()) is not None
+def borrowed(text: str, earlier: Sequence[str]) -> str:
+    """Return what a follow-up takes from the questions before it, "" where it stands by itself.
+
+    It takes the question before, with what that one took itself; but not the period, the companies or the drugs of
+    that one where it names others: "and in 2021?", "那辉瑞呢？", "what about ibuprofen?".
+    """
+    if not earlier or not _leans(text):
+        return ""
+    last = earlier[-1]
+    before = f"{borrowed(last, earlier[-_BACK:-1])} {last}".strip()
+    if find_periods(text):
+        before = without_periods(before)
+    for places in (_company_places, _drug_places):
+        if places(text):
+            for start, end in sorted(places(before), reverse=True):
+                before = f"{before[:start]} {before[end:]}"
+    return " ".join(before.split())
+
+
+def _company_places(text: str) -> list[tuple[int, int]]:
+    return [(start, end) for start, end, _ in well_known().spans(text)]
+
+
+def _drug_places(text: str) -> list[tuple[int, int]]:
+    return [match.span() for pattern in (_DRUG_EN, _DRUG_ZH) for match in pattern.finditer(text)]
+
+
+def _leans(text: str) -> bool:
+    """Tell whether a question leans on the one before: few and common words, a beginning or a word that points back."""
+    text = text.strip()
+    language, own = language_of(text), _own(text)
+    asked = frozenset(term for term in own if not YEAR.fullmatch(term))
+    if len(asked) < 3 and max(map(weight, asked), default=0.0) < _NAMING:
+        return True
+    names = [name for name in _names(text, language) if not any(map(YEAR.fullmatch, name))]
+    if _FOLLOWS_UP.search(text):
+        return len(asked) < _WHOLE or not (names or _drug_places(text))
+    return _POINTS_BACK.search(text) is not None and not names and not _drug_places(text)
+
+
+def _own(text: str) -> frozenset[str]:
+    return frozenset() if _TO_THE_MACHINE.search(text) else _telling(text, language_of(text))
 
 
 def _telling(text: str, language: Language) -> frozenset[str]:

@@ -97,6 +97,7 @@ class RetrieveSettings(_Section):
     )
     companies: bool = Field(True, description="favour documents of the companies a question names (hybrid)")
     periods: bool = Field(True, description="favour documents of the year and quarter a question names (hybrid)")
+    follow_ups: bool = Field(True, description="make a question whole that leans on the ones before it")
     rerank: str = Field("off", min_length=1, description="off, shipped, or a CrossEncoder of sentence-transformers")
     rerank_k: int = Field(30, ge=1, le=1000, description="passages the reranker may read")
     rerank_ms: int = Field(250, ge=0, le=600_000, description="the reranker reads no longer than so many ms; 0: all")

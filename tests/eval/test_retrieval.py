@@ -201,15 +201,15 @@ def test_rows_show_what_was_found(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_dense_weight_reaches_the_fusion(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rag import store
+    from rag import legs
 
-    seen, fuse = list[float | None](), store.fuse
+    seen, fuse = list[float | None](), legs.fuse
 
     def spy(*given, dense_weight: float | None = None, **named):
         seen.append(dense_weight)
         return fuse(*given, dense_weight=dense_weight, **named)
 
-    monkeypatch.setattr(store, "fuse", spy)
+    monkeypatch.setattr(legs, "fuse", spy)
     for weight in (0.25, None):
         search = SearchOptions(dense_weight=weight)
         results = evaluate(folder, "test", tmp_path / "out", embedder=Counting(), search=search, options=OPTIONS)
