@@ -126,12 +126,12 @@ def recall(collection: Collection, embedder: HandedOut, texts: list[str], k: int
     """Return the share of the true k nearest rows that the dense leg finds, over all texts."""
     vectors = np.stack([embedder.embed_query(text) for text in texts]).astype(np.float32)
     best = np.full((len(texts), k), -2.0, dtype=np.float32)
-    for part in collection._legs._dense._parts:
-        for _, block, _ in nearest.contents(part):
-            for start in range(0, len(block), 50_000):
-                scores = vectors @ block[start : start + 50_000].astype(np.float32).T
-                both = np.concatenate([best, scores], axis=1)
-                best = -np.sort(-np.partition(both, -k, axis=1)[:, -k:], axis=1)
+    leg = collection._legs._dense
+    for part in leg._parts:
+        for block in nearest.living(part, leg._alive):
+            scores = vectors @ block[1].astype(np.float32).T
+            both = np.concatenate([best, scores], axis=1)
+            best = -np.sort(-np.partition(both, -k, axis=1)[:, -k:], axis=1)
     hits = 0
     for text, true in zip(texts, best, strict=True):  # by score: of equal ones either will do
         found = collection.legs(text, fetch_k=1000, mode="dense").dense[:k]
@@ -231,7 +231,9 @@ def main() -> None:
     parser.add_argument("--sizes", default="1000,10000,100000,1000000", help="chunks, ascending, comma between")
     parser.add_argument("--base", type=int, default=20_000, help="real chunks that are repeated")
     parser.add_argument("--queries", type=int, default=300)
-    parser.add_argument("--folder", type=Path, help="where the collection grows and stays; else a temporary one")
+    parser.add_argument(
+        "--folder", type=Path, help="where the collection grows, stays and goes on growing; else a temporary one"
+    )
     parser.add_argument("--data", type=Path, help="folder of evaluation data")
     parser.add_argument("--out", type=Path, help="folder for scale.json")
     parser.add_argument("--gpu", action="store_true", help="measure FAISS flat search on a card, nothing else")
@@ -250,9 +252,11 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         model = MiniLM(load_settings().cache)
         corpus = corpus_of(data / "corpora", given.base, model, folder / f"base-{given.base}.npy")
-        embedder, have, results = HandedOut(model, corpus.vectors.shape[1]), 0, {}
+        embedder, results, reached = HandedOut(model, corpus.vectors.shape[1]), {}, folder / "reached"
+        have = int(reached.read_text()) if reached.is_file() else 0
         for size in (int(size) // CHUNKS_A_DOCUMENT * CHUNKS_A_DOCUMENT for size in given.sizes.split(",")):
             built = grow(folder / "c", corpus, embedder, have, size)
+            reached.write_text(str(size))
             told = run(python("benchmarks.scale", "--measure", str(folder / "c"), "--queries", str(given.queries)))
             results[str(size)], have = {**built, **json.loads(told.stdout)}, size
             print(json.dumps({size: results[str(size)]}), file=sys.stderr, flush=True)

@@ -204,6 +204,10 @@ class Contents:
         found = self._db.execute("SELECT row FROM gone WHERE generation > ?", (generation,))
         return np.fromiter((row for (row,) in found), dtype=np.int64)
 
+    def grown_since(self, generation: int) -> bool:
+        """Tell whether chunks came after a generation."""
+        return bool(self._db.execute("SELECT 1 FROM chunks WHERE generation > ? LIMIT 1", (generation,)).fetchone())
+
     def texts_since(self, generation: int) -> Iterator[tuple[int, str]]:
         """Yield row and indexed text of every chunk that came after a generation, in order of rows."""
         cut = _Scissors(self._db)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import shutil
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,8 @@ _ROOM: Final = 64_000_000
 _SMALL: Final = 20_000
 """With more vectors the legs search at the same time, each on a thread of its own."""
 _MASKS: Final = 16
+_FEW_GONE: Final = 4096
+"""So many rows are passed over at most before they are taken out of the legs."""
 MODES: Final = ("hybrid", "lexical", "dense")
 
 
@@ -173,9 +176,9 @@ class TwoLegs:
         for leg in self._of("hybrid"):
             if anew:
                 leg.clear()
-            elif not self._level(leg):
+            elif not self._near(leg):
                 leg.load()
-            if not self._level(leg):
+            if anew or not self._near(leg):
                 self._catch_up(leg)
         if anew:
             self._dense.write(anew=True)
@@ -183,14 +186,18 @@ class TwoLegs:
             self._dense.settle()
 
     def flush(self) -> None:
-        """Write what was kept in memory. Where the disk refuses, the next one to open has more to catch up, no less.
+        """Forget what is not committed, write what was kept in memory. Needs the write lock; harmless when done twice.
 
-        Needs the write lock.
+        Where the disk refuses, the next one to open has more to catch up, no less.
         """
-        with contextlib.suppress(OSError):
-            self._dense.finish()
-        with contextlib.suppress(OSError):
-            self._lexical.rest()
+        with contextlib.suppress(OSError, sqlite3.Error):
+            self._records.rollback()
+            for leg in self._of("hybrid"):
+                if leg.usable and not self._level(leg):
+                    self._catch_up(leg)
+        for write in (self._lexical.rest, self._dense.finish):
+            with contextlib.suppress(OSError):
+                write()
 
     def _of(self, mode: Mode) -> tuple[Lexical | Dense, ...]:
         if mode == "hybrid":
@@ -200,12 +207,23 @@ class TwoLegs:
     def _level(self, leg: Lexical | Dense) -> bool:
         return leg.generation == self._records.generation and len(leg) == int(self._records.state("chunks"))
 
+    def _near(self, leg: Lexical | Dense) -> bool:
+        """Tell whether a leg is level, or lacks no more than to forget a few rows: those are passed over meanwhile."""
+        records = self._records
+        if self._level(leg):
+            return True
+        if not int(records.state("caught_up_from")) <= leg.generation < records.generation:
+            return False
+        gone = len(records.gone_since(leg.generation))
+        right = len(leg) - gone == int(records.state("chunks"))
+        return right and gone <= _FEW_GONE and not records.grown_since(leg.generation)
+
     def _ready(self, leg: Lexical | Dense) -> None:
         """Bring a leg to the visible generation if that can be done."""
-        if self._level(leg) or self._records.changing:
+        if self._near(leg) or self._records.changing:
             return
         leg.load()
-        if self._level(leg):
+        if self._near(leg):
             return
         try:
             with contextlib.nullcontext() if self._writing else write_lock(self._path):

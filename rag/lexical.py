@@ -175,10 +175,11 @@ class Lexical:
 
     def _among(self, wanted: Any, k: int, allowed: np.ndarray, permitted: int) -> list[Scored]:
         """Return the best k allowed ones: the best of the blocks that have any, looked through until there are k."""
-        blocks = np.flatnonzero(np.logical_or.reduceat(allowed, np.arange(0, len(allowed), _BLOCK)))
         searched = max(len(self), permitted)
-        if len(blocks) * _BLOCK < searched // 2:
-            wanted, searched = _within(wanted, "block", blocks), len(blocks) * _BLOCK
+        if permitted < searched // 2:
+            blocks = np.flatnonzero(np.logical_or.reduceat(allowed, np.arange(0, len(allowed), _BLOCK)))
+            if len(blocks) * _BLOCK < searched // 2:
+                wanted, searched = _within(wanted, "block", blocks), len(blocks) * _BLOCK
         fetch = int(1.5 * k * searched / permitted) + 64
         while True:
             found = self._run(wanted, min(fetch, len(self)))

@@ -176,7 +176,7 @@ def _append(index: Any, parts: Sequence[Any], alive: np.ndarray) -> Any:
     faiss = library()
     for place, part in enumerate(parts):
         kept = place == 0 and cells_of(part) == cells_of(index) > 0
-        for rows, vectors, cell in _living(part, alive):
+        for rows, vectors, cell in living(part, alive):
             if not kept:
                 index.add_with_ids(vectors.astype(np.float32), rows)
                 continue
@@ -186,7 +186,7 @@ def _append(index: Any, parts: Sequence[Any], alive: np.ndarray) -> Any:
     return index
 
 
-def _living(part: Any, alive: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+def living(part: Any, alive: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
     """Yield copies of what `contents` yields, without what is not alive, in blocks."""
     for rows, vectors, cell in contents(part):
         for start in range(0, len(rows), _BLOCK):
@@ -200,7 +200,7 @@ def _sample(parts: Sequence[Any], alive: np.ndarray, wanted: int) -> np.ndarray:
     """Return about `wanted` vectors drawn from all parts alike."""
     share = wanted / max(1, int(np.count_nonzero(alive)))
     draw = np.random.default_rng(1)
-    blocks = (vectors for part in parts for _, vectors, _ in _living(part, alive))
+    blocks = (vectors for part in parts for _, vectors, _ in living(part, alive))
     return np.concatenate([block[draw.random(len(block)) < share] for block in blocks]).astype(np.float32)
 
 

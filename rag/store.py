@@ -98,10 +98,10 @@ class Collection:
     def close(self) -> None:
         """Close it; what is not committed is lost. Harmless when done twice."""
         with self._guard.reading():
-            self._records.close()
             if self._lock:
                 self._legs.flush()
                 self._lock.release()
+            self._records.close()
 
     def __enter__(self) -> Self:
         return self
