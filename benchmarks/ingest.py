@@ -4,19 +4,30 @@ Both sides run as processes of their own, in turn, from cold start to exit, and 
 reads tables, offsets and headings on the way and writes a lexical index too; the peer (`benchmarks.peer`) does not.
 The graph of the embedder is exported once per machine: that happens in the warm-up, which is not counted.
 
-    python -m benchmarks.ingest [--parse] [--runs 3] [--data FOLDER] [--out FOLDER] [FILE.pdf...]
+`--parse` measures reading alone, ours in worker processes as an ingest has them, PyPDFLoader in this one; the pages a
+second of CPU time do not depend on what else the machine does. `--pages 3000` ingests one PDF of so many pages, put
+together from the files, for its peak memory.
+
+    python -m benchmarks.ingest [--parse | --pages N] [--runs 3] [--workers 2] [--data DIR] [--out DIR] [FILE.pdf...]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import tempfile
 import time
+from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Run, data_folder, middle, python, run, table, write
+from ingest.discover import Found
+from ingest.parsers.blocks import Broken
+from ingest.reader import Limits
+from ingest.workers import Readers
 
 FILES = ("AMAZON_2017_10K.pdf", "BESTBUY_2023_10K.pdf", "VERIZON_2021_10K.pdf")
 """280 pages of `pdf/financebench`."""
@@ -63,24 +74,72 @@ def _with_cache(home: Path, files: list[Path]) -> Run:
     return consilium(home, files)
 
 
-def parse_rates(files: list[Path], runs: int) -> dict[str, Any]:
-    """Return pages a second of reading alone, side by side in this process: ours with tables, and PyPDFLoader."""
-    from langchain_community.document_loaders import PyPDFLoader
-
-    from ingest.parsers import parse
-
-    sides = {
-        "consilium": lambda file: int(str(parse(file)[0].metadata["pages"])),
-        "pypdfloader": lambda file: len(PyPDFLoader(str(file)).load()),
+def parse_rates(files: list[Path], runs: int, workers: int) -> dict[str, Any]:
+    """Return pages a second, and a second of CPU time, of reading alone, in turn: ours with tables, and PyPDFLoader."""
+    sides: dict[str, Callable[[], int]] = {
+        "consilium": lambda: _read_by_workers(files, workers),
+        "pypdfloader": lambda: _read_by_pypdf(files),
     }
-    rates: dict[str, list[float]] = {side: [] for side in sides}
+    rates: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
     for _ in range(runs):
         for side, read in sides.items():
-            start = time.perf_counter()
-            pages = sum(read(file) for file in files)
-            rates[side].append(pages / (time.perf_counter() - start))
-    found: dict[str, Any] = {side: middle(values) for side, values in rates.items()}
-    return {**found, "times": round(found["consilium"]["median"] / found["pypdfloader"]["median"], 2)}
+            start, cpu = time.perf_counter(), _cpu_seconds()
+            pages = read()
+            rates[side].append((pages / (time.perf_counter() - start), pages / (_cpu_seconds() - cpu)))
+    found: dict[str, Any] = {"files": [file.name for file in files], "pages": pages, "workers": workers}
+    for side, pairs in rates.items():
+        wall, cpu_rates = zip(*pairs, strict=True)
+        found[side] = {"pages_per_second": middle(wall), "pages_per_cpu_second": middle(cpu_rates)}
+    for rate in ("pages_per_second", "pages_per_cpu_second"):
+        found[f"times_{rate}"] = round(found["consilium"][rate]["median"] / found["pypdfloader"][rate]["median"], 2)
+    return found
+
+
+def _read_by_workers(files: list[Path], workers: int) -> int:
+    """Read files as an ingest does, in processes of their own; return the pages."""
+    pages = 0
+    with Readers(workers, Limits()) as readers:
+        for reading in [readers.begin(Found(file, file.name)) for file in files]:
+            for one in reading:
+                if isinstance(one, Broken):
+                    raise SystemExit(f"{one.source}: {one.reason}")
+                pages += int(str(one.document.metadata["pages"]))
+    return pages
+
+
+def _read_by_pypdf(files: list[Path]) -> int:
+    from langchain_community.document_loaders import PyPDFLoader
+
+    return sum(len(PyPDFLoader(str(file)).load()) for file in files)
+
+
+def _cpu_seconds() -> float:
+    """Return the CPU time of this process and of its children that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def one_long_file(files: list[Path], pages: int) -> dict[str, Any]:
+    """Return what ingesting one PDF of so many pages, those of the files again and again, takes."""
+    with tempfile.TemporaryDirectory(prefix="consilium-bench-") as scratch:
+        made = Path(scratch) / f"{pages}.pdf"
+        _join(files, pages, made)
+        found = _with_cache(Path(scratch) / "home", [made])
+    return {"pages": pages, **found.as_json(), "said": json.loads(found.stdout)}
+
+
+def _join(files: list[Path], pages: int, made: Path) -> None:
+    """Write one PDF with the pages of files, again and again until there are enough."""
+    import pypdfium2 as pdfium
+
+    joined = pdfium.PdfDocument.new()
+    for file in cycle(files):
+        source = pdfium.PdfDocument(file)
+        joined.import_pages(source, list(range(min(len(source), pages - len(joined)))))
+        source.close()
+        if len(joined) >= pages:
+            break
+    joined.save(made)
+    joined.close()
 
 
 def _summary(found: list[Run]) -> dict[str, Any]:
@@ -91,27 +150,36 @@ def _summary(found: list[Run]) -> dict[str, Any]:
     }
 
 
+def _shown_rates(rates: dict[str, Any]) -> str:
+    names = ("pages_per_second", "pages_per_cpu_second")
+    rows = [(side, *(f"{rates[side][name]['median']:.1f}" for name in names)) for side in ("consilium", "pypdfloader")]
+    rows.append(("times", *(str(rates[f"times_{name}"]) for name in names)))
+    return table(("reader", "pages a second (median)", "pages a CPU second (median)"), rows)
+
+
 def main() -> None:
     """Read the arguments, measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, help="PDF files; default: three of the evaluation data")
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each side")
     parser.add_argument("--parse", action="store_true", help="measure reading alone, no chunks, no index")
+    parser.add_argument("--workers", type=int, default=2, help="processes that read, with --parse")
+    parser.add_argument("--pages", type=int, default=0, help="ingest one PDF of so many pages, for its peak memory")
     parser.add_argument("--data", type=Path, help="folder of evaluation data")
     parser.add_argument("--out", type=Path, help="folder for ingest.json")
     given = parser.parse_args()
     files = given.files or [data_folder(given.data) / "pdf" / "financebench" / name for name in FILES]
+    files = [file.resolve() for file in files]
     if given.parse:
-        rates = parse_rates([file.resolve() for file in files], given.runs)
-        rows = [(side, f"{rates[side]['median']:.1f}") for side in ("consilium", "pypdfloader")]
-        write(
-            given.out,
-            "parse",
-            rates,
-            table(("reader", "pages a second (median)"), rows) + f"\n\n{rates['times']} times",
-        )
+        rates = parse_rates(files, given.runs, given.workers)
+        write(given.out, "parse", rates, _shown_rates(rates))
         return
-    results = compare([file.resolve() for file in files], given.runs)
+    if given.pages:
+        found = one_long_file(files, given.pages)
+        row = (found["pages"], f"{found['seconds']:.1f}", f"{found['peak_mb']:.0f}", found["said"]["chunks"])
+        write(given.out, "long", found, table(("pages", "seconds", "peak MB", "chunks"), [row]))
+        return
+    results = compare(files, given.runs)
     rows = [
         (
             side,
