@@ -41,7 +41,7 @@ def run_retrieval(
     """Measure retrieval on a dataset in BEIR layout."""
     from eval.ranking import METRICS
     from eval.retrieval import SearchOptions, evaluate
-    from rag.assemble import embedder_of, understanding_of
+    from rag.assemble import embedder_of, reranker_of, understanding_of
 
     settings = settings_of(retrieve={"mode": mode} if mode else None)
     chosen = settings.retrieve
@@ -50,6 +50,9 @@ def run_retrieval(
         fetch_k=chosen.fetch_k,
         dense_weight=chosen.dense_weight,
         understanding=understanding_of(settings),
+        closeness=chosen.closeness,
+        reranker=reranker_of(settings),
+        rerank_k=chosen.rerank_k,
     )
     embedder = embedder_of(settings)
     with _options(settings, allow_seen=allow_seen) as options:

