@@ -6,9 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.web import chat_page, documents_page, sidebar
+from app.web import chat_page, documents_page, sidebar, steps_page
 from app.web.documents_html import streamlit_css
 from app.web.session import fault_of, guarded, page_words, settings_in_force
+from app.web.steps_words import ALL as STEPS
 from app.web.words import ALL
 from rag.errors import SettingsError
 
@@ -35,11 +36,15 @@ def main() -> None:
     chat = st.Page(
         lambda: chat_page.show(documents), title=words.chat, icon=":material/forum:", url_path="chat", default=True
     )
-    page = st.navigation([chat, documents])
+    steps = st.Page(
+        steps_page.show, title=STEPS[words.language].title, icon=":material/manage_search:", url_path="search"
+    )
+    page = st.navigation([chat, documents, steps])
     st.html(streamlit_css(words))
     with st.container(key="con_narrow", horizontal=True):  # a narrow screen shows these instead of the sidebar's
         st.page_link(chat)
         st.page_link(documents)
+        st.page_link(steps)
     with st.sidebar:
         guarded(sidebar.show, words)
     guarded(page.run, page_words(settings_in_force()))
