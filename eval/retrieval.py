@@ -41,6 +41,7 @@ class SearchOptions:
     understanding: Understanding | None = None
     reranker: Reranker | None = None
     rerank_k: int = 100
+    closeness: bool = True
 
     def over(self, index: Retriever, mode: str) -> Search:
         """Return the way to search an index in a mode."""
@@ -52,6 +53,7 @@ class SearchOptions:
             rerank_k=self.rerank_k,
             mode=cast(Mode, mode),
             understanding=self.understanding,
+            closeness=self.closeness,
         )
 
 

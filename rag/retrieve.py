@@ -8,6 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from rag.errors import UserError
 from rag.language import detect_language
+from rag.pairs import READ, side_by_side
 from rag.schema import Hints, Passage, Reranker, Retriever, Where
 from rag.understand import Understanding, Understood
 from rag.versions import KEPT_BY, is_set_back, lowered
@@ -61,6 +62,7 @@ class Search:
         rerank_k: how many passages the reranker reads, k at least.
         mode: which legs search. An index without legs knows only "hybrid": whatever it does by itself.
         understanding: reads queries for "hybrid"; None takes them as they are.
+        closeness: whether the first 50 of "hybrid" are ordered by how close the query's words stand in them, too.
 
     Raises:
         UserError: `fetch_k` or `rerank_k` is less than 1, or `mode` asks for a leg of an index that has none.
@@ -75,6 +77,7 @@ class Search:
         rerank_k: int = 100,
         mode: Mode = "hybrid",
         understanding: Understanding | None = None,
+        closeness: bool = True,
     ) -> None:
         for name, value in (("fetch_k", fetch_k), ("rerank_k", rerank_k)):
             if value < 1:
@@ -87,6 +90,7 @@ class Search:
         self._rerank_k = rerank_k
         self._mode: Mode = mode
         self._understanding = understanding
+        self._closeness = closeness
 
     def retrieve(self, query: str, k: int, *, where: Where | None = None) -> list[Passage]:
         """Return at most k passages, best first, ranks 1..n; none where nothing is found.
@@ -117,8 +121,13 @@ class Search:
 
     def _ask(self, query: str, n: int, where: Where | None) -> list[Passage]:
         if isinstance(self._index, TwoLegged):
-            depth, hints = max(n, self._fetch_k), self.understand(query).hints
-            return self._index.retrieve(query, n, where=where, mode=self._mode, fetch_k=depth, hints=hints)
+            depth, understood = max(n, self._fetch_k), self.understand(query)
+            near = self._closeness and self._mode == "hybrid" and understood.language != "zh"
+            wanted = max(n, READ) if near else n
+            found = self._index.retrieve(
+                query, wanted, where=where, mode=self._mode, fetch_k=depth, hints=understood.hints
+            )
+            return side_by_side(query, found)[:n] if near else found
         return self._index.retrieve(query, n, where=where)
 
 

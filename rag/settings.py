@@ -97,6 +97,7 @@ class RetrieveSettings(_Section):
     )
     companies: bool = Field(True, description="favour documents of the companies a question names (hybrid)")
     periods: bool = Field(True, description="favour documents of the year and quarter a question names (hybrid)")
+    closeness: bool = Field(True, description="order the first 50 also by how close the words asked for stand (hybrid)")
     follow_ups: bool = Field(True, description="make a question whole that leans on the ones before it")
     rerank: str = Field("off", min_length=1, description="off, shipped, or a CrossEncoder of sentence-transformers")
     rerank_k: int = Field(30, ge=1, le=1000, description="passages the reranker may read")
