@@ -1,4 +1,4 @@
-"""Texts to unit vectors: the shipped MiniLM (int8, CPU, no torch) or any sentence-transformers model.
+"""Texts to unit vectors: the shipped MiniLM, with a table for Chinese (no torch), or any sentence-transformers model.
 
 Both are lazy: making one loads nothing; the first text does. The shipped model takes texts of the same number of tokens
 together and quantises activations over them, so that the vector of a short text depends a little on the texts it was
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from rag import minilm
+from rag import minilm, static
 from rag.errors import SettingsError, WeightsError, require
 from rag.schema import Embedder
 
@@ -48,7 +48,7 @@ def open_embedder(
     """Return the embedder called `model`: "minilm", "minilm:ADAPTER", or a sentence-transformers folder or hub id.
 
     Args:
-        model: its name; ADAPTER is the folder of a LoRA adapter, or "plain" for the weights as published.
+        model: its name; ADAPTER is the folder of a LoRA adapter, "adapted" the one that ships, "plain" none.
         cache: folder for the exported graph of "minilm".
         device: "auto", "cpu", "cuda" or "cuda:N"; "minilm" always runs on the CPU.
         batch_tokens: tokens in one batch, with padding where the model pads; bounds memory.
@@ -65,8 +65,10 @@ def open_embedder(
 
 
 def _adapter(name: str) -> Path | None:
-    """Return the folder of the adapter that is named; "" is the one that ships."""
-    return None if name in ("", "plain") else Path(name)
+    """Return the folder of the adapter that is named, None for the weights as published."""
+    if name in ("", "plain"):
+        return None
+    return minilm.ADAPTER if name == "adapted" else Path(name)
 
 
 def identity(embedder: Embedder) -> Identity:
@@ -97,7 +99,9 @@ def unit(found: Any, dimension: int) -> np.ndarray:
 
 
 class MiniLM:
-    """all-MiniLM-L6-v2, int8 on onnxruntime; texts are cut at 256 tokens. English above all; poor for Chinese.
+    """all-MiniLM-L6-v2, int8 on onnxruntime, cut at 256 tokens; Chinese texts, which it cannot read, by `rag.static`.
+
+    The two share one space: a Chinese question finds Chinese passages, and to some degree English ones.
 
     Args:
         cache: folder for the graph.
@@ -111,6 +115,7 @@ class MiniLM:
         self._adapter = adapter
         self._batch_tokens = min(batch_tokens, _CACHED_TOKENS)
         self._threads = threads or _cores()
+        self._static = static.Static()
 
     @cached_property
     def identity(self) -> Identity:
@@ -119,7 +124,8 @@ class MiniLM:
         Raises:
             WeightsError: there is no adapter where one was named.
         """
-        return Identity(f"minilm-{minilm.VERSION}", minilm.weight_hash(self._adapter), minilm.DIMENSION)
+        name = f"minilm-{minilm.VERSION}+{static.VERSION}"
+        return Identity(name, minilm.weight_hash(self._adapter), minilm.DIMENSION)
 
     @cached_property
     def _session(self) -> Any:
@@ -180,10 +186,17 @@ class MiniLM:
         return found
 
     def _embed_window(self, texts: list[str], vectors: np.ndarray) -> None:
-        def keep(batch: list[int], outputs: Any) -> None:
-            vectors[batch] = outputs[0]
+        chinese = [i for i, text in enumerate(texts) if static.is_for(text)]
+        if chinese:
+            vectors[chinese] = self._static.embed([texts[i] for i in chinese])
+        others = np.setdiff1d(np.arange(len(texts)), chinese)
+        if not others.size:
+            return
 
-        self._read(texts, "vectors", keep)
+        def keep(batch: list[int], outputs: Any) -> None:
+            vectors[others[batch]] = outputs[0]
+
+        self._read([texts[i] for i in others], "vectors", keep)
 
     def _read(self, texts: list[str], output: str, keep: Callable[[list[int], Any], None]) -> None:
         """Run the graph over texts; `keep` gets positions of texts of one length and what came out for them."""

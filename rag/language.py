@@ -153,6 +153,11 @@ def terms(text: str) -> list[str]:
     return latin_terms(text) + (han_terms(text) if has_han(text) else [])
 
 
+def query_weight(text: str) -> float:
+    """Return the sum of the weights of the different index terms of a query: how long it is for the lexical leg."""
+    return len(set(latin_terms(text))) + sum(han_query_terms(text).values())
+
+
 def sentence_spans(text: str, language: Language | None = None) -> list[tuple[int, int]]:
     """Return half-open spans of the sentences, without surrounding white space and without empty ones.
 

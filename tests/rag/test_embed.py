@@ -14,6 +14,7 @@ from rag import minilm
 from rag.embed import Identity, MiniLM, identity, open_embedder, unit
 from rag.errors import MissingExtraError, SettingsError, WeightsError
 from rag.schema import Embedder
+from rag.static import Static
 from rag.testing import FakeEmbedder
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,16 @@ def test_opening_loads_nothing_and_never_torch(model_cache: Path) -> None:
     )
     MiniLM(model_cache).embed_query("made beforehand")
     subprocess.run([sys.executable, "-c", script, str(model_cache)], cwd=ROOT, check=True)
+
+
+@pytest.mark.model
+def test_chinese_goes_by_the_table_and_each_text_keeps_its_place(embedder: MiniLM) -> None:
+    mixed = ["高血压患者能吃什么？", TEXTS[0], "公司的营业收入同比增长", TEXTS[2]]
+    vectors = embedder.embed_documents(mixed)
+    assert np.allclose(vectors[[0, 2]], Static().embed([mixed[0], mixed[2]]))
+    assert vectors[1] @ embedder.embed_query(TEXTS[0]) > 0.98
+    assert np.allclose(embedder.embed_query(mixed[0]), vectors[0])
+    assert vectors[0] @ embedder.embed_query("血压高的病人饮食") > 0.4 > vectors[0] @ vectors[2]
 
 
 @pytest.mark.model
@@ -144,8 +155,8 @@ def test_a_sentence_transformers_folder(embedder: MiniLM, tmp_path: Path) -> Non
 
 
 def test_identity(embedder: MiniLM) -> None:
-    assert identity(embedder) == Identity("minilm-int8-3", minilm.WEIGHTS_SHA256, 384)
-    assert str(identity(embedder)) == "minilm-int8-3 (384 dimensions, weights 53aa51172d14)"
+    assert identity(embedder) == Identity("minilm-int8-3+hanzi-1", minilm.WEIGHTS_SHA256, 384)
+    assert str(identity(embedder)) == "minilm-int8-3+hanzi-1 (384 dimensions, weights 53aa51172d14)"
     assert identity(FakeEmbedder(64)) == Identity("fake", "", 64)
 
     class Foreign:
