@@ -1,6 +1,6 @@
 """The best passages read once more together with the query: by the shipped late interaction, or any cross-encoder.
 
-    new(passage) = score / best score + LATE * z(late)
+    new(passage) = score + best score * LATE * z(late)
     late         = mean over the tokens of the query of the best cosine with a token of the passage
     z            = over the passages read: less their mean, divided by their deviation
 
@@ -80,9 +80,9 @@ class LateInteraction:
 
     def rerank(self, query: str, passages: Sequence[Passage], k: int) -> list[Passage]:
         """Return at most k passages, best first, ranks anew; scores are comparable within this list alone."""
-        asked = self.encoder.token_vectors([query])[0] if passages and detect_language(query) == "en" else ()
-        if not len(asked):
+        if not passages or detect_language(query) != "en":
             return list(passages[:k])
+        asked = self.encoder.token_vectors([query])[0]
 
         def late(texts: list[str]) -> list[float]:
             read = [pieces(text) for text in texts]
@@ -90,9 +90,9 @@ class LateInteraction:
             return [best_match(asked, np.concatenate([next(tokens) for _ in found])) for found in read]
 
         found = np.array(read_in_time(late, [p.chunk.embedded_text for p in passages[: self._most]], self._budget))
-        top = max(abs(p.score) for p in passages) or 1.0
-        scores = [p.score / top for p in passages[: len(found)]] + LATE * standardised(found)
-        return in_order(passages, scores.tolist(), k)
+        share = LATE * (max(abs(p.score) for p in passages) or 1.0) * standardised(found)
+        scores = [p.score + more for p, more in zip(passages, share.tolist(), strict=False)]
+        return in_order(passages, scores, k)
 
 
 class CrossEncoderReranker:
@@ -139,7 +139,7 @@ class CrossEncoderReranker:
 
 def best_match(asked: np.ndarray, found: np.ndarray) -> float:
     """Return the mean over the rows of `asked` of the best cosine with a row of `found`; 0 where there is none."""
-    return float((asked @ found.T).max(axis=1).mean()) if len(found) else 0.0
+    return float((asked @ found.T).max(axis=1).mean()) if len(asked) and len(found) else 0.0
 
 
 def pieces(text: str) -> list[str]:

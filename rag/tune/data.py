@@ -108,7 +108,7 @@ def negatives(pairs: Sequence[Pair], queries: np.ndarray, passages: np.ndarray, 
         known: the positives of all queries.
     """
     cosine = queries @ passages.T
-    wrong = cosine <= NEARLY * np.diag(cosine)[:, None]
+    wrong: np.ndarray = cosine <= NEARLY * np.diag(cosine)[:, None]
     for i, pair in enumerate(pairs):
         wrong[i] &= [other.positive not in known[pair.query] for other in pairs]
     return wrong
