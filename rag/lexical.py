@@ -20,6 +20,7 @@ from rag.language import english_analyzer, han_index_terms, han_query_terms, has
 
 Scored = tuple[int, float]
 Expansions = Sequence[tuple[str, float]]
+Ranked = tuple[np.ndarray, np.ndarray]  # rows int64 and scores, best first
 FOLDER: Final = "lexical"
 _HAN: Final = "hanzi"
 """Field of the Chinese terms. It is named anew when they change: an index of the old ones then does not open."""
@@ -168,27 +169,30 @@ class Lexical:
         if k < 1 or wanted is None or self._searcher is None:
             return []
         if allowed is None:
-            return self._run(wanted, k)
-        if permitted <= _MOST_LISTED:
-            return self._run(_within(wanted, "row", np.flatnonzero(allowed)), k)
-        return self._among(wanted, k, allowed, permitted)
+            rows, scores = self._run(wanted, k)
+        elif permitted <= _MOST_LISTED:
+            rows, scores = self._run(_within(wanted, "row", np.flatnonzero(allowed)), k)
+        else:
+            rows, scores = self._among(wanted, k, allowed, permitted)
+        return list(zip(rows.tolist(), scores.tolist(), strict=True))
 
-    def _among(self, wanted: Any, k: int, allowed: np.ndarray, permitted: int) -> list[Scored]:
+    def _among(self, wanted: Any, k: int, allowed: np.ndarray, permitted: int) -> Ranked:
         """Return the best k allowed ones: the best of the blocks that have any, looked through until there are k."""
         searched = max(len(self), permitted)
         if permitted < searched // 2:
             blocks = np.flatnonzero(np.logical_or.reduceat(allowed, np.arange(0, len(allowed), _BLOCK)))
             if len(blocks) * _BLOCK < searched // 2:
                 wanted, searched = _within(wanted, "block", blocks), len(blocks) * _BLOCK
-        fetch = int(1.5 * k * searched / permitted) + 64
+        fetch = int(1.2 * k * searched / permitted) + _SPARE
         while True:
-            found = self._run(wanted, min(fetch, len(self)))
-            kept = [item for item in found if item[0] < len(allowed) and allowed[item[0]]]
-            if len(kept) >= k or len(found) < fetch:
-                return kept[:k]
+            rows, scores = self._run(wanted, min(fetch, len(self)))
+            kept = rows < len(allowed)
+            kept[kept] = allowed[rows[kept]]
+            if np.count_nonzero(kept) >= k or len(rows) < fetch:
+                return rows[kept][:k], scores[kept][:k]
             fetch *= 4
 
-    def _run(self, wanted: Any, k: int) -> list[Scored]:
+    def _run(self, wanted: Any, k: int) -> Ranked:
         """Return the best k; which of equal scores are among them does not depend on how the index was written."""
         fetch = k + _SPARE
         while True:
@@ -196,9 +200,10 @@ class Lexical:
             if len(hits) < fetch or hits[-1][0] < hits[k - 1][0] or fetch > k + _MOST_EQUAL:
                 break
             fetch = k + 4 * (fetch - k)
-        rows = self._searcher.fast_field_values("row", [address for _, address in hits])
-        found = [(int(row), float(score)) for (score, _), row in zip(hits, rows, strict=True)]
-        return sorted(found, key=lambda item: (-item[1], item[0]))[:k]
+        rows = np.array(self._searcher.fast_field_values("row", [address for _, address in hits]), dtype=np.int64)
+        scores = np.array([score for score, _ in hits], dtype=np.float64)
+        order = np.lexsort((rows, -scores))[:k]
+        return rows[order], scores[order]
 
     def _fresh(self) -> Any:
         if self._path is None:
