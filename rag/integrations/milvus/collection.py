@@ -260,8 +260,8 @@ class MilvusCollection:
         return [chunk_of(row) for row in sorted(rows, key=lambda row: row["place"])]
 
     def stats(self) -> dict[str, Any]:
-        """Return what a folder's manifest says, and where it is."""
-        return {**self._ledger.counted(self._state()), "uri": self._server.uri}
+        """Return what a folder's manifest says, where it is, and the bytes on disk; None where they are another's."""
+        return {**self._ledger.counted(self._state()), "uri": self._server.uri, "bytes": self._server.size()}
 
     def _head(self, doc_id: str) -> Head:
         if head := self._ledger.head(doc_id):

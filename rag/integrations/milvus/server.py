@@ -91,6 +91,11 @@ class Server:
 
                 server_manager_instance.release_server(self.uri)
 
+    def size(self) -> int | None:
+        """Return the bytes of the file of Milvus Lite with all its collections; a server does not tell."""
+        files = (path.stat().st_size for path in Path(self.uri).rglob("*") if path.is_file())
+        return sum(files) if self.lite else None
+
     def call(self, method: str, *arguments: Any, **named: Any) -> Any:
         """Call a method of the client.
 
