@@ -1,7 +1,7 @@
 """Chinese texts to vectors: the weighted mean of the vectors of their characters and words, trained here.
 
 No network: a row of an int8 table for each of the 15,000 commonest characters and words, weight included. So it is
-quick (a hundred times MiniLM on the same text) and knows synonyms (疼 and 痛, 高血压 and 降压), but neither order nor
+quick (some forty times MiniLM on the same text) and knows synonyms (疼 and 痛, 高血压 and 降压), but neither order nor
 negation. The table is turned so that a Chinese text lies near an English one of the same content in MiniLM's space,
 as far as a few hundred parallel texts teach that. `rag/adapters/hanzi.md` is its card, `rag.tune.static` its maker.
 """
