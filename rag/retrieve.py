@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, Protocol, runtime_checkable
 
+from rag.closeness import READ, closer
 from rag.errors import UserError
 from rag.language import detect_language
-from rag.pairs import READ, side_by_side
+from rag.pairs import side_by_side
 from rag.schema import Hints, Passage, Reranker, Retriever, Where
 from rag.understand import Understanding, Understood
 from rag.versions import KEPT_BY, is_set_back, lowered
@@ -122,12 +123,15 @@ class Search:
     def _ask(self, query: str, n: int, where: Where | None) -> list[Passage]:
         if isinstance(self._index, TwoLegged):
             depth, understood = max(n, self._fetch_k), self.understand(query)
-            near = self._closeness and self._mode == "hybrid" and understood.language != "zh"
+            near = self._closeness and self._mode == "hybrid"
             wanted = max(n, READ) if near else n
             found = self._index.retrieve(
                 query, wanted, where=where, mode=self._mode, fetch_k=depth, hints=understood.hints
             )
-            return side_by_side(query, found)[:n] if near else found
+            if not near:
+                return found
+            ordered = closer(query, found) if understood.language == "zh" else side_by_side(query, found)
+            return ordered[:n]
         return self._index.retrieve(query, n, where=where)
 
 

@@ -26,8 +26,8 @@ LEXICON: Final = Path(__file__).parent / "lexicon"
 SHIPPED: Final = ("medicine.tsv", "finance.tsv")
 SAME: Final = 0.35
 """Factor of the BM25 of another name in the language of the question."""
-ACROSS: Final = 0.6
-"""The same for the names in the other language: where documents are in that one alone, nothing else can match."""
+ACROSS: Final = 0.3
+"""The same for the names in the other language: less, so the document in the language asked comes first."""
 SEE: Final = 0.25
 MOST: Final = 24
 """So many expansions are looked for; a question that names more is clear enough by itself."""

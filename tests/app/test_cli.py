@@ -276,3 +276,21 @@ def test_a_fetch_that_stopped_early_says_so_by_its_exit_code(
     assert "The same command goes on from there" in told
     monkeypatch.setattr("app.intake.fetch_filings", lambda *_, **__: found | {"stopped": ""})
     assert run("fetch", "edgar", "AMZN", "--out", str(tmp_path), "--contact", "Jane jane@example.com")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "query", ["😀", "the of and", "'; DROP TABLE x; --", 'a AND (b OR "c', "药" * 3_000, "word " * 10_000]
+)
+def test_odd_queries_are_searched(run: Any, filled: dict[str, Any], query: str) -> None:
+    code, found, _ = run("search", query, "-c", "trial", "-k", "2", "--json")
+    assert code == 0
+    assert [passage["rank"] for passage in found["passages"]] == [1, 2]
+
+
+def test_too_many_and_too_few_passages(run: Any, filled: dict[str, Any]) -> None:
+    code, found, _ = run("search", "metformin", "-c", "trial", "-k", "1000", "--json")
+    assert (code, len(found["passages"])) == (0, filled["chunks"])
+    for few in ("0", "-1"):
+        code, _, err = run("search", "metformin", "-c", "trial", "-k", few)
+        assert code == 1
+        assert "greater than or equal to 1" in err

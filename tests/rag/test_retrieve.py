@@ -103,7 +103,7 @@ def test_the_legs_are_chosen_where_there_are_legs():
     index = LeggedIndex()
     Search(index, mode="lexical", fetch_k=7).retrieve("glucose", 2)
     Search(index, fetch_k=7).retrieve("glucose", 9)
-    assert [(a["mode"], a["fetch_k"], a["k"]) for a in index.asked] == [("lexical", 7, 2), ("hybrid", 9, 9)]
+    assert [(a["mode"], a["fetch_k"], a["k"]) for a in index.asked] == [("lexical", 7, 2), ("hybrid", 9, 50)]
 
 
 def test_a_leg_cannot_be_chosen_where_there_are_none():
