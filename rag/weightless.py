@@ -57,7 +57,7 @@ class Nearness:
     """The cosine of the claim and the nearest line by meaning.
 
     A claim of several clauses is one vector: a wrong clause beside a right one lowers the cosine little. Meaning is
-    what the embedder knows: the shipped one knows no Chinese.
+    what the embedder knows: the shipped one knows Chinese words, not their order.
     """
 
     name = "embedding-1"
