@@ -294,6 +294,17 @@ def test_a_figure_a_turn_or_a_sentence_makes_another_text(text: str, old: str, n
     assert batch.find(document(first.replace(" of it", "").replace("空腹服用", "服用"), "d")) is not None
 
 
+def test_a_word_for_another_is_seen_where_the_sentence_stands_twice() -> None:
+    sentence = "Do not take it with alcohol or on an empty stomach. "
+    text = english(45, 80) + ". " + sentence + english(46, 80) + ". " + sentence + english(47, 80)
+    for old, new in (("not take", "also take"), ("alcohol", "water")):
+        for changed_ in (text.replace(old, new, 1), new.join(text.rsplit(old, 1))):
+            batch = Batch()
+            batch.add(document(text, "a"))
+            assert batch.find(document(changed_, "b")) is None
+    assert batch.find(document("For internal use only, copy 7 of 12.\n" + text, "c")) is not None
+
+
 def test_the_name_of_a_file_is_no_title() -> None:
     batch, text = Batch(), english(39, 200)
     assert batch.add(document(text, "note-1.txt", title="note-1")) is None
