@@ -17,6 +17,7 @@ _DROP = re.compile(
     r"\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
 )
 _FOLD = re.compile(r"[\ufb00-\ufb06\uf900-\ufaff\u2f00-\u2fdf\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
+_C1 = re.compile(r"[\x80-\x9f]")  # control characters: where text holds one, its bytes were Windows-1252
 _BULLETS = re.compile(r"[\uf0a7\uf0b7\uf0d8\uf0fc\uf076\uf06e\uf0a8]")
 _BROKEN = re.compile(r"[\ud800-\udfff]")
 HAN_SIDE = r"[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uff01-\uff60]"
@@ -37,6 +38,7 @@ def clean_line(text: str) -> str:
     if not text.isascii():
         text = _FOLD.sub(lambda found: unicodedata.normalize("NFKC", found.group()), text)
         text = _BROKEN.sub("\ufffd", _BULLETS.sub("•", text))
+        text = _C1.sub(lambda found: bytes([ord(found.group())]).decode("cp1252", "ignore"), text)
     text = _DROP.sub("", text)
     return _SPACE.sub(" ", text).strip()
 

@@ -98,7 +98,7 @@ _MARKS = re.compile(r"(?<=[\d)%])\s*(?:\((?:[a-z]{1,2}|\d)\)|\[[a-z0-9]{1,2}\]|[
 _CELL = re.compile(
     rf"(?P<minus>-)?\s*(?P<open>\()?\s*(?:(?:{_SIGNS})\s*)?"
     r"(?P<open2>\()?\s*(?P<inner>-)?\s*(?P<num>\d{1,3}(?:[, ']\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)\s*(?P<trail>-)?"
-    rf"\s*(?:{_any(_UNIT)}|(?:{_HAN_SCALES})?元?)\s*(?P<close>\))?\s*%?",
+    rf"\s*(?:{_any(_UNIT)}|(?:{_HAN_SCALES})?元?)\s*(?P<close>\))?\s*(?:%|bps|basis\s+points|pts?|个百分点|个基点)?",
     re.I,
 )
 _NOTICE = re.compile(

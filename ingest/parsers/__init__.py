@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ingest.parsers.blocks import Broken, Parsed
     from rag.schema import Document
 
-VERSION = "3"  # raised when the same bytes give another document: what is stored is then read anew
+VERSION = "4"  # raised when the same bytes give another document: what is stored is then read anew
 
 _PARSERS = {  # format: module, function, whether it is plain text
     "pdf": ("ingest.parsers.pdf", "parse_pdf", False),

@@ -12,9 +12,9 @@ from rag.schema import Fact
 MAX_TITLES = 3
 MAX_HEADER_ROWS = 6
 _OPEN = re.compile(r"(?:US|HK|NT|A|C|S)?[$€£¥￥]|\(|RMB|[$€£¥]\s?\(")
-_CLOSE = re.compile(r"\)|%|\)\s?%|\)\)|pts?|x")
+_CLOSE = re.compile(r"\)|%|\)\s?%|\)\)|\)?\s?(?:pts?|bps)|x")
 _DASH = re.compile(
-    r"[$€£¥￥]?\s?\(?[-–—―‒]+\)?\s?%?|n/?[am]\.?|nm|不适用|\*+|\d[\d.,]*\s?%?\s?[-–—]\s?\d[\d.,]*\s?%?"
+    r"[$€£¥￥]?\s?\(?[-–—―‒]+\)?\s?%?|n/?[am]\.?|nm|不适用|\*+|#\s?%?|(?:\d[\d.]*\s?[-–—]\s?)?indefinite|\d[\d.,]*\s?%?\s?[-–—]\s?\d[\d.,]*\s?%?"
     r"|(?:增加|减少|上升|下降)\s*[\d.]+\s*个?百分点",
     re.IGNORECASE,
 )

@@ -42,7 +42,11 @@ _NOTICE = re.compile(
     r"(?:\s+of\s+(?:u\.?s\.?\s+)?dollars)?(?:,?\s+except\s+[^|]*)?",
     re.IGNORECASE,
 )
-_PER_SHARE = re.compile(r"\bper\s+(?:\w+\s+){0,4}?(?:share|unit|ads)\b|每股|\beps\b", re.IGNORECASE)
+_PER_SHARE = re.compile(
+    r"\bper\s+(?:\w+\s+){0,4}?(?:share|unit|ads)\b|每股|\beps\b"
+    r"|\bgrant[\s-]date\s+fair\s+values?(?:$|\s*\()|\b(?:exercise|strike|conversion)\s+price|行权价|授予价",
+    re.IGNORECASE,
+)
 _PER_SHARE_ONLY = re.compile(
     r"^(?!.*\b(?:shares\s+(?:used|outstanding)|weighted.*shares)).*\bper\b.*\bshare", re.IGNORECASE
 )
@@ -70,11 +74,13 @@ _WORD = re.compile(r"[a-z]+|[\u4e00-\u9fff]+")
 _RATE_IN_NAME = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d+)?\s?[%％]")  # "1.70% 2023 Notes", not "2022 %"
 _PERCENT_LABEL = re.compile(r"[%％]|\bpercent(?:age)?s?\b|\bmargin\b(?=.*%)|百分比", re.IGNORECASE)
 _COUNT = re.compile(
-    r"\bnumber of\b|^(?:employees|headcount|stores|customers)\b|\b(?:days|ratio)$|\((?:in\s+)?(?:years|months|days)\)"
-    r"|人数|天数|倍数|（年）",
+    r"\bnumber of\b|# of\b|^(?:employees|headcount|stores|customers)\b|\b(?:days|ratio)$"
+    r"|\((?:in\s+)?(?:years|months|days)\)|人数|天数|倍数|（年）",
     re.IGNORECASE,
 )
 _PRICE = re.compile(r"\bprices?\b|单价|价格", re.IGNORECASE)
+_POINTS = re.compile(r"[\d)]\s?(?:(?P<bp>bps|basis points|个?基点)|pts?|个?百分点)$", re.IGNORECASE)
+POINTS = ("bp", "pp")  # units: basis points, percentage points
 _TIMES = re.compile(r"[\d)]\s?[x×倍]$", re.IGNORECASE)
 
 
@@ -167,6 +173,9 @@ def strip_notice(text: str) -> str:
 
 def measure_of(notice: Notice, label: str, column: str, text: str) -> Measure:
     """Tell what the number in a cell is counted in, from the cell, its column, its row and the table, in this order."""
+    points = _POINTS.search(text)
+    if points:
+        return Measure(POINTS[not points["bp"]])
     if text.endswith(("%", "％")) or _is_percent(column) or _is_percent(label):
         return Measure("percent")
     if _TIMES.search(text):
@@ -188,7 +197,7 @@ def measure_of(notice: Notice, label: str, column: str, text: str) -> Measure:
     if money:
         return Measure(None, scale, currency)
     if _COUNT.search(label) or _COUNT.search(column):
-        return Measure(None, 1)
+        return Measure(None, own_scale)
     return Measure(notice.unit, scale, None if notice.unit else currency)
 
 
@@ -212,7 +221,9 @@ def annotate(measures: Sequence[Measure], context: str) -> str:
 def _en_words(m: Measure) -> str:
     parts = [
         m.currency or "",
-        {"per_share": "per share", "share": "shares", "percent": "", "times": ""}.get(m.unit or "", ""),
+        {"per_share": "per share", "share": "shares", "percent": "", "times": "", "bp": "", "pp": ""}.get(
+            m.unit or "", ""
+        ),
     ]
     parts.append(_EN_SCALE.get(m.scale, f"times {m.scale:,}" if m.scale != 1 else ""))
     text = ", ".join(part for part in parts if part)

@@ -175,11 +175,22 @@ def _drop_running(pages: Sequence[list[Line]], sizes: Sequence[Size]) -> list[st
     edges = [_edges(lines, height) for lines, (_, height) in zip(pages, sizes, strict=True)]
     running = running_lines([[lines[i].text for i in edge] for lines, edge in zip(pages, edges, strict=True)], 2 * EDGE)
     standing: list[str] = []
+    for edge, last in zip(edges, _numbered(pages), strict=True):
+        edge.extend({last} - {-1, *edge})
     for lines, edge in zip(pages, edges, strict=True):
         dropped = {i for i in edge if running_key(lines[i].text) in running or is_page_number(lines[i].text)}
         standing.append(next((lines[i].text for i in dropped if find_scale(lines[i].text)[0] != 1), ""))
         lines[:] = [line for i, line in enumerate(lines) if i not in dropped]
     return standing
+
+
+def _numbered(pages: Sequence[list[Line]]) -> list[int]:
+    """Return which line of each page is its number though it stands far from the edge: the last one, counting up."""
+    last = [lines[-1].text.strip() if lines else "" for lines in pages]
+    ahead = [int(text) - i if text.isdecimal() and len(text) < 5 else None for i, text in enumerate(last)]
+    counts = Counter(offset for offset in ahead if offset is not None)
+    usual = {offset for offset, count in counts.items() if count >= max(3, len(pages) // 5)}
+    return [len(lines) - 1 if offset in usual else -1 for lines, offset in zip(pages, ahead, strict=True)]
 
 
 def _edges(lines: Sequence[Line], height: float) -> list[int]:

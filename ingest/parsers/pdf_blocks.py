@@ -20,6 +20,7 @@ from ingest.parsers.pdf_tables import find_regions
 from ingest.parsers.pdf_words import word_tables
 
 _TERMINAL = re.compile(r"[.!?。！？：:;；”\"'’)）]$")
+_SENTENCE = re.compile(r"[.!?。！？:：]$")
 _BULLET = re.compile(
     r"^(?:[•●▪■◦–—*·□√]\s?|[(（]?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4}|[一二三四五六七八九十]{1,3})"
     r"(?:[.)）]\s+|、|[)）](?=[A-Z\u4e00-\u9fff])))\S"
@@ -197,6 +198,8 @@ class _Pages:
 
     def _level(self, lines: Sequence[Line], text: str) -> int:
         """Return the level of a heading, 0 for a paragraph."""
+        if any(sum(is_value(piece.text) for piece in line.pieces) > 1 for line in lines):
+            return 0  # a row of figures
         ended = text.endswith((".", "。", ",", ";", "；", "，"))
         if len(text) > LONG_TITLE or len(lines) > 3 or len(_LETTERS.findall(text)) < 3 or ended:
             return 2 if _PART.match(text) and len(text) < 90 and lines[0].bold else 0
@@ -248,7 +251,7 @@ def _breaks(paragraph: Sequence[Line], line: Line, leading: float) -> bool:
 def _interrupts(lines: Sequence[Line]) -> bool:
     """Tell whether text between two tables parts them: sentences, or many lines."""
     long = [line for line in lines if len(line.text) > 60]
-    return len(lines) > 15 or len(long) > 3 or any(_TERMINAL.search(line.text) or len(line.text) > 140 for line in long)
+    return len(lines) > 15 or len(long) > 3 or any(_SENTENCE.search(line.text) or len(line.text) > 140 for line in long)
 
 
 def _goes_on(before: Region, region: Region, *, top: bool) -> bool:

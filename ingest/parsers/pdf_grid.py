@@ -5,24 +5,23 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from ingest.clean import join_wrapped
 from ingest.parsers.grid import Grid
+from ingest.parsers.pdf_labels import HANGS, joined_labels
 from ingest.parsers.pdf_lines import Line, Piece
-from ingest.parsers.pdf_rows import Region, Row, split_piece
+from ingest.parsers.pdf_rows import Region, split_piece
 
-HANGS = 2.0  # points: how much less than its first line the rest of a wrapped label may be set in
 LONGEST_WORDS = 24  # characters of words in a column between labels and numbers
 MIDDLE = 0.06  # of the width of all columns that a heading over all of them may be off the middle
+OFF_BLOCK = 0.18  # of the width of a block of columns that a heading over all of it may be off its middle
 CENTRED = 2.5  # points that words of one heading may be off its middle or edge
 _PERIOD = re.compile(
     r"ended|ending|months|weeks|years?|quarter|fiscal|as of|\d{4}|年|月|本期|上期|期末|期初", re.IGNORECASE
 )
 BARE = 15.0  # points: what leaving a column without a heading costs against misplacing one
-_GOES_ON = re.compile(r"(?:,|-|–|—| (?:and|or|of|to|the|in|for|from|by|with|on|net))$")
-_HAN = re.compile(r"[\u4e00-\u9fff]")
+_PLACES: tuple[Callable[[Piece], float], ...] = (lambda p: (p.x0 + p.x1) / 2, lambda p: p.x0, lambda p: p.x1)
 
 
 def to_grid(
@@ -30,14 +29,12 @@ def to_grid(
 ) -> Grid:
     """Write a region as a grid: the label first, then one cell a column. `head_of` is the table it goes on from."""
     source = head_of or region
-    words = _word_columns(region)
-    grid = _head_rows(source)
+    words, grid = _word_columns(region), _head_rows(source)
     if words:
         grid = [_part(row, line, source, words) for row, line in zip(grid, source.head, strict=True)]
     heads = len(grid)
     indents = [line.x0 for line in source.head]
-    labels = _Labels(region)
-    for row, label, indent in labels.joined():
+    for row, label, indent in joined_labels(region.rows):
         cells = [""] * len(region.columns)
         for cell in row.cells:
             cells[_column(region, cell)] = cell.text
@@ -83,68 +80,12 @@ def _part(row: list[str], line: Line, region: Region, columns: Sequence[float]) 
     """Part the label's cell of a heading row into that and the headings of the columns of words."""
     own = [piece for piece in line.pieces if piece.x1 < region.left and piece.text in row[0]]
     first = [piece for piece in own if abs(piece.x0 - region.label_left) < LONGEST_WORDS]
-    rest = [piece for piece in own if piece not in first]
-    return [" ".join(piece.text for piece in first), *_texts(rest, columns), *row[1:]]
-
-
-class _Labels:
-    """The labels of a region, with those that were wrapped over several lines put together."""
-
-    def __init__(self, region: Region) -> None:
-        self.rows = region.rows
-        self.left = min((row.label[0].x0 for row in self.rows if row.label), default=0.0)
-        self.right = max((row.label[0].x1 for row in self.rows if row.label), default=0.0)
-        gaps = [a.line.bottom - b.line.top for a, b in pairwise(self.rows) if a.label and b.label]
-        self.gap = statistics.median(gaps) if gaps else 0.0
-
-    def joined(self) -> list[tuple[Row, str, float]]:
-        """Return (row, label, left edge of the label) of each row, in order."""
-        found: list[tuple[Row, str, float]] = []
-        last: Row | None = None
-        for row in self.rows:
-            label = " ".join(piece.text for piece in row.label)
-            indent = row.label[0].x0 if row.label else self.left
-            if last is not None and self._above(last, row):  # the numbers stand on this line, its label began above
-                _, above, indent = found.pop()
-                label = join_wrapped([above, label]) if label else above
-            elif last is not None and self._below(last, row):  # the label of the numbers above goes on here
-                holder, above, indent = found.pop()
-                found.append((holder, join_wrapped([above, label]), indent))
-                last = Row(row.line, row.label, holder.cells)
-                continue
-            found.append((row, label, indent))
-            last = row
-        return found
-
-    def _above(self, last: Row, row: Row) -> bool:
-        if last.cells or not last.label or last.line.text.endswith((":", "：")):
-            return False
-        gap = last.line.bottom - row.line.top
-        if not row.label:
-            return gap < 0.1 * row.line.height
-        return gap < 0.5 * row.line.height and self._wrapped(last, row)
-
-    def _below(self, last: Row, row: Row) -> bool:
-        if row.cells or not row.label or not last.cells:
-            return False
-        gap = last.line.bottom - row.line.top
-        if not last.label:
-            return gap < 0.1 * row.line.height
-        return gap < 0.5 * row.line.height and self._wrapped(last, row)
-
-    def _wrapped(self, last: Row, row: Row) -> bool:
-        """Tell whether the label of `row` is the rest of that of `last`."""
-        head, tail = last.label[0].text, row.label[0].text
-        if _HAN.search(head):
-            gap, hang = last.line.bottom - row.line.top, last.label[0].x0 - row.label[0].x0
-            full = self.right - last.label[0].x1 < 0.9 * last.line.height and len(last.label[0].text) > 4
-            return full and hang > -HANGS and (hang > HANGS or gap < self.gap - 0.3)
-        return tail[0].islower() or tail[0] in ")–" or _GOES_ON.search(head) is not None
+    rest = _texts([piece for piece in own if piece not in first], columns)
+    return [" ".join(piece.text for piece in first), *rest, *row[1:]]
 
 
 def _column(region: Region, piece: Piece) -> int:
-    middle = (piece.x0 + piece.x1) / 2
-    return min(range(len(region.columns)), key=lambda j: abs(sum(region.columns[j]) / 2 - middle))
+    return min(range(len(region.columns)), key=lambda j: abs(sum(region.columns[j]) - piece.x0 - piece.x1))
 
 
 def _head_rows(region: Region) -> list[list[str]]:
@@ -165,12 +106,7 @@ def _head_rows(region: Region) -> list[list[str]]:
         both = zip(columns, pieces, strict=True)
         columns = [(min(x0, p.x0), max(x1, p.x1)) for (x0, x1), p in both]
     blocks = _blocks(heads, len(columns))
-    cells = [
-        _by_blocks(pieces, blocks, len(columns)) or _below(pieces, full) or _give(pieces, columns, blocks)
-        if len(pieces) != 1
-        else []
-        for pieces in heads
-    ]
+    cells = [_over(pieces, columns, full, blocks) if len(pieces) != 1 else [] for pieces in heads]
     bare = [j for j in range(len(columns)) if not any(row[j] for row in cells if row)]
     rows = []
     for own, pieces, row in zip(labels, heads, cells, strict=True):
@@ -180,34 +116,44 @@ def _head_rows(region: Region) -> list[list[str]]:
     return rows
 
 
-def _by_blocks(heads: Sequence[Piece], blocks: set[int], count: int) -> list[str]:
-    """Give pieces to the repeats of headings below them, one each; [] where there are not as many."""
-    sizes = [b - a for a, b in pairwise(sorted(blocks)) if b - a > 1]
-    if not sizes or len(sizes) != len(heads):
-        return []
-    given = [piece.text for piece, size in zip(heads, sizes, strict=True) for _ in range(size)]
-    return [*[""] * (count - sum(sizes)), *given]
+def _over(
+    heads: Sequence[Piece], columns: Sequence[tuple[float, float]], full: Sequence[Sequence[Piece]], blocks: set[int]
+) -> list[str]:
+    """Give the pieces of a heading line to columns: to repeats below them, to headings below them, else as they fit."""
+    count = len(columns)
+    runs = [(a, b) for a, b in pairwise(sorted(blocks)) if b - a > 1]
+    if not runs or len(runs) != len(heads):
+        return _below(heads, full) or _give(heads, columns, blocks)
+    below, reaches = _below(heads, full), _reaches(columns)
+    spread = [(columns[a][0], reaches[a][0], columns[b - 1][1]) for a, b in runs]
+    offs = [
+        min(_off(piece, left, right), _off(piece, reach, right)) / (right - left)
+        for piece, (left, reach, right) in zip(heads, spread, strict=True)
+    ]
+    aligned = all(abs(piece.x1 - right) < CENTRED for piece, (*_, right) in zip(heads, spread, strict=True))
+    if max(offs) > OFF_BLOCK and (below or not aligned):  # "Percent change" over the last three of five
+        return below or _give(heads, columns, set(range(count + 1)))
+    given = [piece.text for piece, (a, b) in zip(heads, runs, strict=True) for _ in range(a, b)]
+    return [*[""] * (count - len(given)), *given]
 
 
 def _below(heads: Sequence[Piece], full: Sequence[Sequence[Piece]]) -> list[str]:
     """Give pieces to the columns whose headings, in a line with one a column, they are centred or aligned with."""
-    for line in full:
-        if len(heads) >= len(line):
-            continue
-        cells = [""] * len(line)
-        for piece in heads:
-            offs = [
-                min(abs(p.x0 + p.x1 - piece.x0 - piece.x1) / 2, abs(p.x0 - piece.x0), abs(p.x1 - piece.x1))
-                for p in line
-            ]
-            j = offs.index(min(offs))
-            over = [p for p in line if p.x0 < piece.x1 and p.x1 > piece.x0]
-            if offs[j] > CENTRED or cells[j] or len(over) > 1:
-                break
-            cells[j] = piece.text
-        else:
-            return cells
-    return []
+    tries = (_aligned(heads, line, place) for line in full if len(heads) < len(line) for place in _PLACES)
+    return next((cells for cells in tries if cells), [])
+
+
+def _aligned(heads: Sequence[Piece], line: Sequence[Piece], place: Callable[[Piece], float]) -> list[str]:
+    """Give each piece to the heading of a line that stands at the same place; [] where one stands at none."""
+    cells = [""] * len(line)
+    for piece in heads:
+        offs = [abs(place(p) - place(piece)) for p in line]
+        j = offs.index(min(offs))
+        over = [p for p in line if p.x0 < piece.x1 and p.x1 > piece.x0]
+        if offs[j] > CENTRED or cells[j] or len(over) > 1:
+            return []
+        cells[j] = piece.text
+    return cells
 
 
 def _blocks(heads: Sequence[Sequence[Piece]], count: int) -> set[int]:
@@ -265,10 +211,7 @@ def _give(heads: Sequence[Piece], columns: Sequence[tuple[float, float]], blocks
     near = all(abs(sum(columns[j]) - p.x0 - p.x1) < 8 for j, p in zip(single, heads, strict=True))
     if near and len(set(single)) == len(heads) and not any(_PERIOD.search(p.text) for p in heads):
         return [next((p.text for k, p in zip(single, heads, strict=True) if k == j), "") for j in range(count)]
-    ends = [x1 for _, x1 in columns]
-    pitch = (ends[-1] - ends[0]) / (count - 1) if count > 1 else ends[0] - columns[0][0]
-    starts = [min(columns[0][0], ends[0] - pitch), *ends[:-1]]  # figures stand at the right of their cells
-    stops = [*(x0 for x0, _ in columns[1:]), max(ends[-1], columns[-1][0] + pitch)]  # or at the left
+    reaches = _reaches(columns)
     best: list[list[tuple[float, tuple[str, ...]]]] = [[(BARE * j, ("",) * j) for j in range(count + 1)]]
     for piece in heads:  # best[k][j]: the first k pieces over the first j columns
         row: list[tuple[float, tuple[str, ...]]] = [(float("inf"), ())]
@@ -278,12 +221,22 @@ def _give(heads: Sequence[Piece], columns: Sequence[tuple[float, float]], blocks
             runs = [i for i in range(j) if {i, j} <= blocks and (not lone or j - i in (1, 2, count))]
             for i in runs:
                 off = _off(piece, columns[i][0], columns[j - 1][1]) if j - i == 1 else float("inf")
-                off = min(off, _off(piece, starts[i], columns[j - 1][1]), _off(piece, columns[i][0], stops[j - 1]))
+                off = min(
+                    off, _off(piece, reaches[i][0], columns[j - 1][1]), _off(piece, columns[i][0], reaches[j - 1][1])
+                )
                 cost = best[-1][i][0] + off * (1 if j - i == 1 else 2)
                 options.append((cost, (*best[-1][i][1], *[piece.text] * (j - i))))
             row.append(min(options, key=lambda option: option[0]))
         best.append(row)
     return list(best[-1][count][1])
+
+
+def _reaches(columns: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return how far the cells of columns may reach: figures stand at their right, or at their left."""
+    ends = [x1 for _, x1 in columns]
+    pitch = (ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else ends[0] - columns[0][0]
+    starts = [min(columns[0][0], ends[0] - pitch), *ends[:-1]]
+    return list(zip(starts, [*(x0 for x0, _ in columns[1:]), max(ends[-1], columns[-1][0] + pitch)], strict=True))
 
 
 def _off(piece: Piece, x0: float, x1: float) -> float:

@@ -14,6 +14,10 @@ MAX_HEAD = 9  # lines that may head the columns
 MAX_SECTIONS = 6  # lines between the headings and the first row: sections, a long one wrapped
 LONG = 40  # characters: a piece that begins with the labels and reaches over the numbers is prose from here on
 _FIGURE = re.compile(r"[$€£¥]?\s?\(?[\d,.]{2,}\)?\s?%?|\*\*")
+_AMOUNT = re.compile(r"(?:^| )[$€£¥]\s?\(?\d[\d,.]*(?: |$)")
+_LEADS = re.compile(
+    r"\b(?:as follows|following)\b.*[:.]$|(?:如下|下表)[^：:。]*[：:。]?$", re.IGNORECASE
+)  # leads to a table
 PROSE_END = re.compile(r"[.。]$")
 
 
@@ -57,10 +61,12 @@ def _heads(row: Row, region: Region, height: float) -> bool:
     if sum(_FIGURE.fullmatch(piece.text) is not None and not is_year(piece.text) for piece in line.pieces) > 1:
         return False
     if find_scale(line.text)[0] != 1 and len(line.text) < 90:
-        return True
-    from_label = line.x0 <= region.label_left + 3
-    if from_label and line.pieces[0].x1 > region.left and len(line.pieces[0].text) > LONG:
+        return not line.text.endswith((":", "："))  # a sentence that leads to the table is told as such
+    near = region.label_left + 6 * height
+    if any(len(p.text) > LONG and p.x0 < near and p.x1 > region.left for p in line.pieces):
         return False  # prose
+    if _AMOUNT.search(line.text):
+        return False
     over = [p for p in line.pieces if p.x1 > region.left - 2 * height or p.x0 > region.label_edge]
     if not over or (len(line.pieces) == 1 and _covers_page(line, region)):
         return False
@@ -69,6 +75,8 @@ def _heads(row: Row, region: Region, height: float) -> bool:
 
 def _may_stand_between(line: Line, region: Region, below: int) -> bool:
     """Tell whether a line may stand between the headings and the first row: a label, a section."""
+    if _LEADS.search(line.text):
+        return False
     if line.x1 < region.left:
         return len(line.text) < 140
     if len(line.pieces) > 1 or below > 4 or PROSE_END.search(line.text):

@@ -12,6 +12,7 @@ from ingest.parsers.pdf_lines import Line, Piece
 
 _LEAST = 10  # lines that must begin a piece of text right of the gutter
 _FILLED = 0.75  # of a column's width that a line of prose reaches
+_LABEL = 0.9  # of the way to the gutter that the label of a row over both columns reaches, at most
 _PROSE = 0.3  # of the lines of a side have to be prose; the rest may be a table in that column
 
 
@@ -27,13 +28,23 @@ def reading_order(lines: list[Line], width: float) -> list[Line]:
     left: list[Line] = []
     right: list[Line] = []
     for line in lines:
-        if any(piece.x0 < gutter - 2 and piece.x1 > gutter + 2 for piece in line.pieces):
+        over = any(piece.x0 < gutter - 2 and piece.x1 > gutter + 2 for piece in line.pieces)
+        if over or _is_row(line, gutter):
             ordered += [*left, *right, line]
             left, right = [], []
             continue
         _put(left, [piece for piece in line.pieces if piece.x1 <= gutter + 2], line, gutter)
         _put(right, [piece for piece in line.pieces if piece.x1 > gutter + 2], line, edge)
     return ordered + left + right
+
+
+def _is_row(line: Line, gutter: float) -> bool:
+    """Tell whether a line is the row of a table over both columns: a label left of the gutter, figures right of it."""
+    label = [piece for piece in line.pieces if piece.x1 <= gutter + 2]
+    rest = [piece for piece in line.pieces if piece.x1 > gutter + 2]
+    figures = sum(any(char.isdigit() for char in piece.text) for piece in rest)
+    plain = all(not any(char.isalpha() for char in piece.text) for piece in rest)
+    return len(label) == 1 and figures > 1 and plain and label[0].x1 < _LABEL * gutter
 
 
 def _put(side: list[Line], pieces: list[Piece], line: Line, edge: float) -> None:

@@ -11,13 +11,14 @@ from rag.numbers import parse_number
 
 _LEADERS = re.compile(r"\s*(?:\.\s?){4,}\s*|\s*…{2,}\s*|\s*_{4,}\s*")
 _SIGN = re.compile(r"(?:US|HK|NT)?[$€£¥￥]\(?|\(")
-_TAIL = re.compile(r"\)?\s?%|\)|\)%|pts?|bps|x")
+_TAIL = re.compile(r"\)?\s?(?:%|pts?|bps)|\)|x")
 _NUMBER = re.compile(r"[$€£¥]?\s?\(?\s?\d[\d.,]*\)?(?:\s?%)?\)?|[$€£¥]|[-–—]+")
 _ONLY_NUMBERS = re.compile(r"[\d.,()$%€£¥\-–—\s]+")
 SPAN = re.compile(
     r"(?:\d{1,2}|three|six|nine|twelve)\s*(?:weeks?|months?|days|years?|个月|周)(?: ended)?", re.IGNORECASE
 )
 _STARS = re.compile(r"\*(?: ?\*)+")  # "not meaningful"
+_NOTED = re.compile(r"\([a-z]\)")  # "(b)" where a figure would stand: see note b
 _MARK = re.compile(r"\((\d|[a-z])\)")
 
 
@@ -86,8 +87,10 @@ def read_row(line: Line) -> Row:
     if sign is not None:
         merged.append(sign)
     count = len(merged)
-    while count and is_value(merged[count - 1].text):
+    while count and (is_value(merged[count - 1].text) or _NOTED.fullmatch(merged[count - 1].text)):
         count -= 1
+    while count < len(merged) and not is_value(merged[count].text):  # a note stands for a figure only behind one
+        count += 1
     return Row(line, merged[:count], merged[count:])
 
 

@@ -6,6 +6,7 @@ the heading) are left to `ingest.parsers.pdf_tables`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from ingest.parsers.pdf_rules import NEAR, SHORT, Box, Rules
 
 Place = tuple[int, int]  # row, column
 Owner = dict[Place, Place]  # the upper left place of the cell that a place belongs to
+_RANGE = re.compile(r"\d{1,4}\s?[-–—]\s?\d{1,4}")  # "91–180" heads a column of days past due
 MAX_CELL = 400  # characters of a cell, on average; longer ones are a layout, not a table
 MAX_HEAD = 7  # rows
 MAX_FRAME = 0.8  # of the area that one cell may take: a frame around text is no table
@@ -67,7 +69,8 @@ def ruled_tables(rules: Rules, lines: list[Line]) -> list[Line]:
 def heading_rows(rows: Sequence[Sequence[str]]) -> int:
     """Return how many rows head the columns: those above the first number that is neither year nor span of time."""
     for count, row in enumerate(rows[:MAX_HEAD]):
-        if any(is_value(cell) and not is_year(cell) and not SPAN.fullmatch(cell) for cell in row[1:]):
+        values = [cell for cell in row[1:] if is_value(cell) and not is_year(cell) and not SPAN.fullmatch(cell)]
+        if values and (count or not all(map(_RANGE.fullmatch, values))):
             return count
         if count and row[0] and not any(row[1:]) and any(any(above[1:]) for above in rows[:count]):
             return count
@@ -150,11 +153,18 @@ def _read(rules: Rules, box: Box, xs: list[float], ys: list[float], lines: Seque
             own.setdefault(owner[r, c], []).append(piece)
         for cell, pieces in own.items():
             words.setdefault(cell, []).append(pieces)
+    if any(sum(map(_labels_a_number, found)) > 1 for found in words.values()):
+        return None  # what is ruled are blocks of rows
     texts = {cell: [" ".join(p.text for p in pieces) for pieces in found] for cell, found in words.items()}
     if not _is_table(texts, owner, xs, ys):
         return None
     rows = [[_shown(texts, owner, r, c, len(xs) - 1) for c in range(len(xs) - 1)] for r in range(len(ys) - 1)]
     return Ruled(box, xs, [row for row in rows if any(row)])
+
+
+def _labels_a_number(pieces: Sequence[Piece]) -> bool:
+    """Tell whether a line in a cell is a label and, wide apart, a number."""
+    return len(pieces) > 1 and is_value(pieces[-1].text) and pieces[0].text[0].isalpha()
 
 
 def _is_table(

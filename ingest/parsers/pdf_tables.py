@@ -18,6 +18,7 @@ from rag.numbers import parse_number
 
 _OPEN_END = re.compile(r"(?:,|-|–| (?:and|or|of|to|in|for|from|by))$")
 _YEARS = re.compile(r"(?:FY)?(?:19|20)\d{2}(?:\s*[-–—]\s*(?:FY)?(?:19|20)?\d{2})?(?:\s*\(\w\))?")
+LONG_LABEL = 200  # characters of one line of a label, left of the numbers
 MAX_PENDING = 15  # labels in a row without a number: balance sheets list empty items
 
 
@@ -110,7 +111,7 @@ def _weak(row: Row) -> bool:
 def _is_label(row: Row, region: Region, pending: int) -> bool:
     """Tell whether a line without numbers is a label rather than a sentence; short ones may stand in long runs."""
     text = row.line.text
-    if row.line.x1 > region.left + 4 or len(text) > 140 or (PROSE_END.search(text) and len(text) > 40):
+    if row.line.x1 > region.left + 4 or len(text) > LONG_LABEL or (PROSE_END.search(text) and len(text) > 40):
         return False
     return pending < MAX_PENDING and (pending < 3 or len(text) < 40)
 

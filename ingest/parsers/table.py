@@ -16,16 +16,19 @@ from typing import TypeVar
 
 from ingest.clean import clean_line
 from ingest.parsers.grid import Grid, find_header, merge_signs
-from ingest.parsers.notice import Measure, Notice, annotate, measure_of, period_of, read_notice, strip_notice
+from ingest.parsers.notice import POINTS, Measure, Notice, annotate, measure_of, period_of, read_notice, strip_notice
+from ingest.parsers.sections import sections_of
 from ingest.parsers.xbrl import common_scale, read_by_tag, told
 from rag.numbers import parse_number
 from rag.schema import Cell, Fact, Table
 
 MAX_CAPTION = 110  # characters: the caption is repeated in every row, so it has to stay short
-MAX_SECTION = 80  # characters of section names put before a row label
+MAX_DATED = 60  # characters of a heading over the labels that says of when the figures are
 _MONEY = re.compile(r"\(?(?:US|HK|NT|A|C|S)?[$€£¥￥]|RMB")
 _DATE_GAP = re.compile(r"(?<=\d)\s+(?=[年月日])|(?<=[年月])\s+(?=\d)")
-_TOTAL = re.compile(r"total|net|合计|总计|小计", re.IGNORECASE)
+_DATED = re.compile(
+    r"\b(?:ended|ending|as (?:of|at)|at [A-Z][a-z]+ \d+|months|weeks)\b|(?:19|20)\d{2}\s*年", re.IGNORECASE
+)
 
 
 _T = TypeVar("_T")
@@ -77,10 +80,7 @@ def write_table(grid: Grid, start: int) -> WrittenTable | None:
     at = start
     facts: list[Fact] = []
     wrong: list[str] = []
-    sections: list[_Section] = []
-    last = max((i for i, row in enumerate(shape.body) if any(row[1:])), default=-1)
-    for i, (row, indent) in enumerate(zip(shape.body, shape.indents, strict=True)):
-        section = _section(sections, row, indent) if i <= last else ""  # what stands below the figures is a note
+    for i, section in enumerate(sections_of(shape.body, shape.indents)):
         if section is None:
             continue
         line, cells = _write_row(shape, i, section, periods, at)
@@ -123,54 +123,14 @@ def _place(shape: _Shape, i: int, cells: Sequence[Cell], facts: list[Fact], wron
             wrong.append(told(fact, cell.text, cell.value * cell.scale))
 
 
-@dataclass(slots=True)
-class _Section:
-    """An open section: `deep` once a row in it was set in further than its heading."""
-
-    indent: float
-    label: str
-    deep: bool = False
-    closed: bool = False
-
-
-def _section(sections: list[_Section], row: list[str], indent: float) -> str | None:
-    """Return the section a row stands in; None for the row that opens a section and holds nothing else.
-
-    Rows set in belong to the section; where nothing is set in, a heading with a colon holds up to the next total.
-    """
-    label = row[0]
-    opens = bool(label) and not any(row[1:]) and len(row) > 1
-    while sections and _ends(sections[-1], indent, opens):
-        sections.pop()
-    if opens:
-        sections.append(_Section(indent, label))
-        return None
-    for section in sections:
-        section.deep = section.deep or indent > section.indent + 1
-    names = [section.label.rstrip(":： ") for section in sections[-2:]]
-    inside = " – ".join(names if sum(map(len, names)) < MAX_SECTION else names[-1:])
-    if sections and not sections[-1].deep and _TOTAL.match(label):
-        sections[-1].closed = True
-    return inside
-
-
-def _ends(section: _Section, indent: float, opens: bool) -> bool:
-    if indent > section.indent + 1:
-        return False
-    colon = section.label.endswith((":", "："))
-    return section.closed or section.deep or opens or indent < section.indent - 1 or not colon
-
-
 def _write_row(
     shape: _Shape, i: int, section: str, periods: tuple[str | None, ...], start: int
 ) -> tuple[str, tuple[Cell, ...]]:
     """Return the line of row i and its cells, whose offsets count from `start`."""
     row, names = shape.body[i], shape.names[i]
     label = f"{section} – {row[0]}" if section and row[0] else section or row[0]
-    measures = [
-        Measure("percent") if j in shape.rates else measure_of(shape.notice, label, shape.heads[j], text)
-        for j, text in enumerate(row)
-    ]
+    measures = [measure_of(shape.notice, label, shape.heads[j], text) for j, text in enumerate(row)]
+    measures = [Measure("percent") if j in shape.rates and m.unit not in POINTS else m for j, m in enumerate(measures)]
     for j, facts in shape.tags[i].items():
         measures[j], _ = read_by_tag(facts[0], measures[j], shape.notice)
     valued = [m for m, text in zip(measures[1:], row[1:], strict=True) if parse_number(text) is not None]
@@ -217,8 +177,9 @@ def _shape(grid: Grid) -> _Shape | None:
     money = [cell for row in body for cell in row[1:] if _MONEY.match(cell)]
     rates = sum(cell.endswith("%") for row in body for cell in row[1:])
     currency_seen = " ".join(money[:3]) or grid.currency if rates <= len(money) or not money else ""
-    scales = [cell for row in head for cell in row[1:] if not strip_notice(cell) and read_notice([cell]).scale != 1]
-    over_all = scales[:1] if len({read_notice([cell]).scale for cell in scales}) == 1 else []
+    scales = [cell for row in head for cell in row[1:] if read_notice([cell]).scale != 1]
+    one = len({read_notice([cell]).scale for cell in scales}) == 1
+    over_all = [cell for cell in scales if one and not strip_notice(cell)][:1]
     notice = read_notice([*(row[0] for row in head), *over_all, *titles, grid.caption, *grid.notes], currency_seen)
     lines = kept[len(titles) + count :]
     tags = [_of_row(grid.facts, i, origins) for i in lines]
@@ -252,13 +213,15 @@ def _is_rate(column: list[str]) -> bool:
 def _name_columns(shape: _Shape) -> None:
     """Name each column by its header cells from the top down, and shorten what all columns share."""
     width = len(shape.body[0]) if shape.body else 0
+    scaled = {j for row in shape.head for j, cell in enumerate(row) if read_notice([cell]).scale == shape.notice.scale}
+    general = {1, shape.notice.scale} if scaled >= set(range(1, width)) else {1}
     for j in range(width):
         parts: list[str] = []
         own = ""
         for row in shape.head:
             cell = row[j] if j < len(row) else ""
             text = _DATE_GAP.sub("", strip_notice(cell))
-            if text != cell and read_notice([cell]).scale not in (1, shape.notice.scale):
+            if text != cell and read_notice([cell]).scale not in general:
                 own = f" {cell.split('xcept')[0]}"
             if text and (not parts or parts[-1] != text):
                 parts.append(text)
@@ -275,6 +238,10 @@ def _caption(caption: str, shape: _Shape) -> str:
         shape.short = [label[len(shared) :].strip(" ,") if label.startswith(shared) else label for label in shape.short]
         shared = shared.rstrip(" ,")
         text = f"{text}, {shared}" if text and shared.lower() not in text.lower() else text or shared
+    for row in shape.head:  # "At December 31," beside "2022 | 2021"
+        dated = strip_notice(row[0]).strip(" :：,，")
+        if _DATED.search(dated) and len(dated) < MAX_DATED and dated.lower() not in text.lower():
+            text = f"{text}, {dated}" if text else dated
     if len(text) > MAX_CAPTION:
         cut = text[:MAX_CAPTION]
         text = (cut.rsplit(" ", 1)[0] if " " in cut[40:] else cut).rstrip(" ,;") + "…"

@@ -66,3 +66,8 @@ def test_page_numbers(line: str) -> None:
 @pytest.mark.parametrize("line", ["2022 results", "Net sales 12", "1,234.5"])
 def test_not_page_numbers(line: str) -> None:
     assert not is_page_number(line)
+
+
+def test_windows_characters_that_came_as_control_characters_are_read() -> None:
+    assert clean_line("advantages \x97 for \x93example\x94\x85 \x81") == "advantages — for “example”…"
+    assert clean_line("竞争优势\x97例如") == "竞争优势—例如"

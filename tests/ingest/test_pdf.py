@@ -167,3 +167,58 @@ def test_a_table_of_words(make_pdf: MakePdf) -> None:
         "Children | Route: by mouth | Single dose: 10 to 15 mg/kg",
         "Infants | Route: rectal | Single dose: ask",
     ]
+
+
+def rows_of(document: Document) -> list[list[str]]:
+    return [[cell.text for cell in row] for table in document.tables for row in table.rows]
+
+
+def test_wrapped_labels_are_joined_where_the_next_word_had_no_room(make_pdf: MakePdf) -> None:
+    page = [(410.0, 710.0, "2022"), (510.0, 710.0, "2021")]
+    lines = [
+        (694.0, "Total service and other", ""),
+        (684.0, "Revenues", "12"),
+        (668.0, "Tax at the rate of 19% (2021:", ""),
+        (658.0, "18%)", "13"),
+        (642.0, "Gain on sale of a plant, net", "14"),
+    ]
+    for y, label, value in lines:
+        page.append((50.0, y, label))
+        page += [(x, y, value) for x in (410.0, 510.0) if value]
+    found = rows_of(parsed(make_pdf([page])).document)
+    assert [row[0] for row in found[1:]] == [
+        "Total service and other Revenues",
+        "Tax at the rate of 19% (2021: 18%)",
+        "Gain on sale of a plant, net",
+    ]
+
+
+def test_a_note_may_stand_for_a_figure_and_basis_points_are_figures(make_pdf: MakePdf) -> None:
+    page = [(310.0, 710.0, "2022"), (410.0, 710.0, "2021"), (510.0, 710.0, "Change")]
+    for y, label, *values in [(694.0, "Loans", "149", "14", "(b)"), (680.0, "Cards", "27", "(c)", "20"),
+                              (666.0, "Margin", "22.9", "23.1", "(16) bps")]:  # fmt: skip
+        page.append((50.0, y, label))
+        page += [(x, y, value) for x, value in zip((310.0, 410.0, 510.0), values, strict=True)]
+    assert rows_of(parsed(make_pdf([page])).document)[1:] == [
+        ["Loans", "149", "14", "(b)"],
+        ["Cards", "27", "(c)", "20"],
+        ["Margin", "22.9", "23.1", "(16) bps"],
+    ]
+
+
+def test_a_sentence_that_leads_to_a_table_is_no_heading_of_it(
+    make_pdf: MakePdf, statement: list[tuple[float, float, str]]
+) -> None:
+    page = [line for line in statement if line[1] < 720]
+    page.append((50.0, 714.0, "The following table presents the income of the year as printed (in millions):"))
+    document = parsed(make_pdf([page])).document
+    assert "The following table presents the income of the year as printed (in millions):" in document.text
+    (table,) = document.tables
+    assert (table.scale, [cell.text for cell in table.rows[0]]) == (10**6, ["", "2022", "2021"])
+
+
+def test_page_numbers_far_from_the_edge_are_dropped(make_pdf: MakePdf) -> None:
+    pages = [[(50.0, 700.0, f"Page about {word}."), (300.0, 400.0, str(7 + i))] for i, word in enumerate("abcd")]
+    pages.append([(50.0, 700.0, "The answer is"), (300.0, 400.0, "42")])
+    assert parsed(make_pdf(pages)).document.text.split("\n\n")[-1].endswith("42")
+    assert not any(number in parsed(make_pdf(pages)).document.text for number in ("7", "8", "9", "10"))

@@ -154,6 +154,37 @@ def test_sections_and_totals() -> None:
     ]
 
 
+def test_a_heading_that_nothing_goes_under_is_a_row() -> None:
+    rows = [["", "2022"], ["Debt", "5"], ["Commitments (Note 7)", ""], ["Equity:", ""], ["Stock", "6"], ["Total", "11"]]
+    lines, table = write(rows)
+    assert [line.split(" | ")[0] for line in lines] == [
+        "Debt",
+        "Commitments (Note 7)",
+        "Equity – Stock",
+        "Equity – Total",
+    ]
+    assert cell(table, 1, 0).text == "Commitments (Note 7)"
+    zh, _ = write([["项目", "2022年"], ["负债", "5"], ["或有事项（附注七）", ""], ["权益：", ""], ["股本", "6"]])
+    assert [line.split(" | ")[0] for line in zh] == ["负债", "或有事项（附注七）", "权益 – 股本"]
+
+
+def test_what_the_labels_are_dated_goes_into_the_caption() -> None:
+    lines, _ = write([["At December 31,", "2022", "2021"], ["Goodwill", "5", "6"]], caption="Balance sheets")
+    assert lines == ["Balance sheets, At December 31 | Goodwill | 2022: 5 | 2021: 6"]
+
+
+def test_columns_have_scales_of_their_own() -> None:
+    head = ["", "Number of accounts (thousands)", "Balances (millions)", "Term (# of months)", "Fair value"]
+    _, table = write([head, ["Loans", "149", "$1,002", "14", "$3"]], notes=["(thousands) (millions)"])
+    assert [cell(table, 0, j).scale for j in (1, 2, 3)] == [1000, 10**6, 1]
+
+
+def test_basis_points_are_no_amounts() -> None:
+    _, table = write([["(in millions)", "2022", "Change"], ["Sales", "$5", "3 %"], ["Margin", "22.9 %", "(16) bps"]])
+    assert (cell(table, 1, 2).value, cell(table, 1, 2).unit, cell(table, 1, 2).scale) == (Decimal(-16), "bp", 1)
+    assert measure_of(Notice(10**6), "毛利率", "变动", "1.2个百分点") == Measure("pp")
+
+
 def test_indents_close_sections() -> None:
     lines, _ = write([["", "2022"], ["Assets", ""], ["Cash", "5"], ["Debt", "6"]], header_rows=1, indents=[0, 0, 10, 0])
     assert [line.split(" | ")[-2] for line in lines] == ["Assets – Cash", "Debt"]
