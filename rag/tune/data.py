@@ -71,7 +71,7 @@ def read_pairs(
 
 
 def batches(vectors: np.ndarray, size: int, *, seed: int = 0) -> list[np.ndarray]:
-    """Return positions in batches of `size`, each of rows that lie together; what is left over is not used.
+    """Return positions in batches of `size`, of rows that mostly lie together; what is left over is not used.
 
     Rows are split in two by a random direction between two of them until the parts are small (a random projection
     tree), so that another seed gives other neighbours.

@@ -51,12 +51,13 @@ def test_a_line_that_is_no_pair_is_told(tmp_path: Path, row: dict[str, str]) -> 
         read_pairs(tmp_path / "nowhere.jsonl")
 
 
-def test_batches_are_of_one_topic_and_nothing_comes_twice() -> None:
+def test_batches_are_of_like_topics_and_nothing_comes_twice() -> None:
     centres = np.eye(4, dtype=np.float32)
     vectors = np.repeat(centres, 8, axis=0) + np.random.default_rng(0).normal(0, 0.05, (32, 4)).astype(np.float32)
     found = batches(vectors, 8, seed=3)
     assert sorted(np.concatenate(found).tolist()) == list(range(32))
-    assert all(len(set((batch // 8).tolist())) == 1 for batch in found)
+    together = [np.bincount(batch // 8, minlength=4).max() for batch in found]
+    assert np.mean(together) >= 5  # of 8; by chance 3.5
     assert len(batches(vectors[:30], 8)) == 3
     assert [b.tolist() for b in batches(vectors, 8, seed=3)] == [b.tolist() for b in found]
 
@@ -75,6 +76,7 @@ def test_other_positives_and_near_ones_are_no_negatives() -> None:
 
 @pytest.mark.model
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks transformers so
 def test_training_learns_goes_on_where_it_was_and_ships(tmp_path: Path, model_cache: Path) -> None:
     pytest.importorskip("peft")
     from rag.embed import open_embedder
@@ -107,6 +109,7 @@ def test_training_learns_goes_on_where_it_was_and_ships(tmp_path: Path, model_ca
 
 @pytest.mark.model
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks transformers so
 def test_merging_equals_that_of_peft(tmp_path: Path) -> None:
     pytest.importorskip("peft")
     import torch
@@ -128,7 +131,7 @@ def test_merging_equals_that_of_peft(tmp_path: Path) -> None:
 
 def test_too_few_pairs_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("peft")
-    with pytest.raises(UserError, match="4 pairs are fewer than a batch of 32"):
+    with pytest.raises(UserError, match="4 pairs are fewer than"):
         tune_embedder(PAIRS, tmp_path, cache=tmp_path)
     with pytest.raises(DocumentError, match="holds no adapter"):
         export_adapter(tmp_path, tmp_path / "out")
