@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 DEMO := CONSILIUM_HOME=$(CURDIR)/.consilium CONSILIUM_COLLECTION=samples
-EXTRAS := llm,langchain,ui,eval,fetch,dev
+EXTRAS := llm,langchain,ui,eval,fetch,milvus,tune,dev
 
 .PHONY: setup demo chat test check format bench clean
 

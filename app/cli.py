@@ -167,7 +167,9 @@ def docs_compact(collection: Collection = None, as_json: Json = False) -> None:
     from app.commands import compact_collection
 
     found = compact_collection(collection)
-    show(found, as_json, f"{found['bytes_before']:,} -> {found['bytes_after']:,} bytes")
+    known = found["bytes_before"] is not None  # a Milvus server does not tell
+    words = f"{found['bytes_before']:,} -> {found['bytes_after']:,} bytes" if known else "compacted"
+    show(found, as_json, words)
 
 
 @collections.command("list")
