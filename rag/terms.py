@@ -131,18 +131,12 @@ class Terminology:
 
     def expand(self, text: str) -> tuple[tuple[str, float], ...]:
         """Return the other names of what a text names, with the factor of their score, best first, at most `MOST`."""
-        chinese = has_han(text)
-        found: dict[str, float] = {}
         matches = self.find(text)
         written = {match.written.casefold() for match in matches}
-        for match in matches:
-            mine, other = match.concept.english, match.concept.chinese
-            if chinese and has_han(match.written):
-                mine, other = other, mine
-            for names, factor in ((mine, SAME), (other, ACROSS), (match.concept.see, SEE)):
-                for name in _plain(names):
-                    if name.casefold() not in written:
-                        found[name] = max(factor, found.get(name, 0.0))
+        found: dict[str, float] = {}
+        for name, factor in (other for match in matches for other in _others(match)):
+            if name.casefold() not in written:
+                found[name] = max(factor, found.get(name, 0.0))
         return tuple(sorted(found.items(), key=lambda item: -item[1])[:MOST])
 
 
@@ -179,6 +173,10 @@ def _stems(word: str) -> tuple[str, ...]:
     return tuple(latin_terms(word))
 
 
-def _plain(names: Sequence[str]) -> list[str]:
-    """Return names that may be searched for: none that is ambiguous."""
-    return [name for name in names if not name.endswith("?")]
+def _others(match: Match) -> list[tuple[str, float]]:
+    """Return the names of what was met with their factors; none that is ambiguous."""
+    mine, other = match.concept.english, match.concept.chinese
+    if has_han(match.written):
+        mine, other = other, mine
+    given = ((mine, SAME), (other, ACROSS), (match.concept.see, SEE))
+    return [(name, factor) for names, factor in given for name in names if not name.endswith("?")]
