@@ -92,7 +92,7 @@ def version() -> str:
     """Return what a kept signature depends on; one kept under another version has to be computed anew."""
     import rensa
 
-    return f"2|{RUN}|{VALUES}|{rensa.RMinHash.ALGORITHM_VERSION}"
+    return f"3|{RUN}|{VALUES}|{rensa.RMinHash.ALGORITHM_VERSION}"
 
 
 def signature(document: Document) -> Signature:
@@ -121,7 +121,8 @@ def _told(document: Document, title: Sequence[str], *, short: bool) -> np.ndarra
     said = [" ".join(words_of(str(known[key]))) if known.get(key) not in (None, "") else "" for key in TOLD]
     if known.get("document_type") and not known.get("amendment"):
         said[TOLD.index("amendment")] = "false"
-    told = [str(_year(document) or ""), " ".join(marks), " ".join(title) if short else "", *said]
+    named = " ".join(marks) or ("none" if title else "")
+    told = [str(_year(document) or ""), named, " ".join(title) if short else "", *said]
     return np.asarray([zlib.crc32(each.encode()) or 1 if each else 0 for each in told], dtype=np.uint32)
 
 

@@ -393,7 +393,7 @@ def test_files_that_swap_their_names_are_both_there_afterwards(tmp_path: Path, c
 
 
 def test_another_choice_of_duplicates_or_likeness_decides_anew(pair: Path, collection: Collection) -> None:
-    (pair / "near.txt").write_text(LONG.replace("weight", "size", 1), "utf-8")
+    (pair / "near.txt").write_text("Printed copy.\n\n" + LONG, "utf-8")
     ingest([pair], collection, options=options())
     assert names(collection) == ["a.txt", "r.jsonl#1"]
     ingest([pair], collection, options=options(likeness=1.0))
