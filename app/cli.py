@@ -13,6 +13,7 @@ import typer
 
 from app.evaluate import evaluate
 from app.options import Collection, Domain, Json, K, Llm, Mode, WhereOption, show
+from app.tune import tune
 from rag.errors import ConsiliumError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -23,6 +24,7 @@ settings_app = typer.Typer(no_args_is_help=True, help="What is set, and by what.
 app.add_typer(docs, name="docs")
 app.add_typer(collections, name="collections")
 app.add_typer(evaluate, name="eval")
+app.add_typer(tune, name="tune")
 app.add_typer(fetch, name="fetch")
 app.add_typer(settings_app, name="settings")
 

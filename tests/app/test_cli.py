@@ -294,3 +294,25 @@ def test_too_many_and_too_few_passages(run: Any, filled: dict[str, Any]) -> None
         code, _, err = run("search", "metformin", "-c", "trial", "-k", few)
         assert code == 1
         assert "greater than or equal to 1" in err
+
+
+@pytest.mark.model
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks transformers so
+def test_tuning_an_embedder_ends_in_an_adapter_that_searches(run: Any, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    topics = ("warfarin", "metformin", "dividends", "inventories")
+    pairs = [
+        {"query": f"what of {topic} in case {n}", "positive": f"{topic} is handled so in case {n} of the record"}
+        for topic in topics
+        for n in range(9)
+    ]
+    data = tmp_path / "pairs.jsonl"
+    data.write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
+    code, made, _ = run("tune", "embedder", "--data", str(data), "--out", str(tmp_path / "tuned"), "--json")
+    assert code == 0 and made["pairs"] == len(pairs)
+    assert (Path(made["adapter"]) / "adapter_model.safetensors").is_file()
+    assert "36 pairs" in (Path(made["adapter"]) / "README.md").read_text(encoding="utf-8")
+    data.write_text(json.dumps(pairs[0]) + "\n", encoding="utf-8")
+    code, _, err = run("tune", "embedder", "--data", str(data), "--out", str(tmp_path / "few"))
+    assert code == 1 and "fewer than one batch" in err
