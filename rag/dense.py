@@ -25,6 +25,8 @@ Scored = tuple[int, float]
 FILE: Final = "dense.faiss"
 TAIL: Final = "dense.tail"
 _FEW_CHANGES: Final = 4096
+_FEW_SHARE: Final = 16
+"""All is made one part when more than one in so many has changed: what came since is compared with one by one."""
 
 
 class Dense:
@@ -117,7 +119,7 @@ class Dense:
     @property
     def due(self) -> bool:
         """Whether so much has changed that all should be made one part."""
-        return self._work is None and self._changes > max(_FEW_CHANGES, len(self) // nearest.SHARE)
+        return self._work is None and self._changes > max(_FEW_CHANGES, len(self) // _FEW_SHARE)
 
     def settle(self) -> None:
         """Make one part of all and write it: at once where that is quick, else by a thread while this one goes on.
