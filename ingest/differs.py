@@ -20,7 +20,7 @@ from ingest.signature import RUN, words_of
 Span = tuple[int, int]
 AMID: Final = 8
 """Words in a row that are new (half as many for a Chinese character): something is said that the kept text lacks."""
-EDGE: Final = 40
+EDGE: Final = 20
 """The same before the beginning and after the end: headers, footers, credits."""
 MOST_COMPARED: Final = 250_000
 """Pairs of words; a longer stretch without anchors counts as different."""
