@@ -6,9 +6,9 @@ at least as often, white space, hyphens, the place of a line in a table and uppe
 when all its evidence is. What a chunk carries beside its text (its headings) counts: it is searched and shown with it.
 
 Not asked for are running headers (lines that open or close at least three pages of the filing in the retrieval set, by
-a fifth of all), half words where the evidence was cut, and what a notice of scale says but the scale itself: "(Dollars
-in millions, except per share amounts)" is written as "(USD, in millions)" on the rows it reaches. The strict share
-counts these as lost, too.
+a fifth of all), page numbers, half words where the evidence was cut, and what a notice of scale says but the scale
+itself: "(Dollars in millions, except per share amounts)" is written as "(USD, in millions)" on the rows it reaches.
+The strict share counts these as lost, too.
 
 With `--pages` each page of the filings is compared too, with its text in the retrieval set: a share of words, since
 that text holds what is left out on purpose (running headers, footers, page numbers).
@@ -33,8 +33,10 @@ from benchmarks.deidentify import wilson
 from benchmarks.measure import data_folder, table, write
 from ingest.chunk import chunk
 from ingest.parsers import read
+from ingest.parsers.blocks import Broken
 
 MAX_TOKENS = 200
+_AHEAD = "page number: page + {}"  # the running line that a page's number is
 EDGE = 3  # lines at the top and bottom of a page
 _NOTICE = re.compile(
     r"\(?(?:\b(?:u\.s\.|dollars|amounts|shares|tabular|and|in)\s+)*\b(thousands|millions|billions)\b"
@@ -51,10 +53,17 @@ def words(text: str) -> list[str]:
     return _WORD.findall(_HYPHENS.sub(" ", plain.replace("-\n", "- ")).lower())
 
 
-def asked_of(text: str, running: set[str]) -> list[str]:
-    """Return the words of evidence that a page has to hold: without running headers, the scale alone of notices."""
+def _numbered(lines: list[str]) -> bool:
+    return bool(lines) and lines[-1].isdecimal() and len(lines[-1]) < 5
+
+
+def asked_of(text: str, page: int, running: set[str]) -> list[str]:
+    """Return the words of evidence that page `page` has to hold: no running lines, of notices the scale alone."""
     kept = []
-    for line in text.split("\n"):
+    lines = [line.strip() for line in text.strip().split("\n")]
+    if _numbered(lines) and _AHEAD.format(int(lines[-1]) - page) in running:
+        lines.pop()
+    for line in lines:
         if " ".join(line.split()).lower() in running:
             continue
         notice = _NOTICE.search(line)
@@ -87,6 +96,8 @@ def lost(evidence: list[str], page: Counter[str]) -> list[str]:
 def pages_of(path: Path) -> dict[int, Counter[str]]:
     """Return the words of the chunks that touch each page, by the number of the page from 0."""
     (parsed,) = read(path)
+    if isinstance(parsed, Broken):
+        raise SystemExit(f"{path.name} cannot be read: {parsed.reason}")
     document = parsed.document
     starts = [*document.page_starts, len(document.text) + 1]
     found: dict[int, Counter[str]] = defaultdict(Counter)
@@ -115,7 +126,8 @@ def running_lines(data: Path) -> dict[str, set[str]]:
     for record in records(data / "retrieval" / "financebench_pages" / "corpus.jsonl.gz"):
         name = record["_id"].partition("#p")[0]
         lines = [" ".join(line.split()).lower() for line in record["text"].split("\n") if line.strip()]
-        seen[name].update({*lines[:EDGE], *lines[-EDGE:]})
+        ahead = [_AHEAD.format(int(lines[-1]) - int(record["_id"].rpartition("#p")[2]))] if _numbered(lines) else []
+        seen[name].update({*lines[:EDGE], *lines[-EDGE:], *ahead})
         pages[name] += 1
     return {
         name: {line for line, count in found.items() if count >= max(3, pages[name] // 5)}
@@ -134,8 +146,9 @@ def questions(data: Path, show: int) -> dict[str, Any]:
             continue
         whole = strict = True
         for evidence in record["evidence"]:
-            page = pages_of(path)[int(evidence["id"].rpartition("#p")[2])]
-            asked = cut(asked_of(evidence["text"], running[path.stem]), page)
+            number = int(evidence["id"].rpartition("#p")[2])
+            page = pages_of(path)[number]
+            asked = cut(asked_of(evidence["text"], number, running[path.stem]), page)
             gone = lost(asked, page)
             whole = whole and not gone
             strict = strict and not lost(words(evidence["text"]), page)
@@ -205,7 +218,7 @@ def main() -> None:
 
 
 def _kept(counts: dict[str, Any]) -> float:
-    return round(1 - counts["words lost"] / counts["words"], 5)
+    return round(1 - float(counts["words lost"]) / float(counts["words"]), 5)
 
 
 if __name__ == "__main__":
