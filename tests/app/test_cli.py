@@ -1,6 +1,7 @@
 """The command line as a person or a script meets it; contracts of docs/cli.md."""
 
 import io
+import json
 import os
 from pathlib import Path
 from typing import Any
