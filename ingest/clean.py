@@ -35,6 +35,8 @@ def clean_line(text: str) -> str:
     Control and zero-width characters go, those that turn the order of writing and invisible tags too; lone surrogates
     become U+FFFD, white space becomes single spaces.
     """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     if not text.isascii():
         text = _FOLD.sub(lambda found: unicodedata.normalize("NFKC", found.group()), text)
         text = _BROKEN.sub("\ufffd", _BULLETS.sub("•", text))

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 
 # name: words; a "_" stands for a space
 _SCALES = """
@@ -234,6 +235,7 @@ def find_quantities(text: str) -> list[Quantity]:
     return found
 
 
+@lru_cache(8192)
 def parse_number(text: str) -> Decimal | None:
     """Return the number printed in a table cell, without its scale; None where the cell holds no single number.
 
@@ -249,6 +251,7 @@ def parse_number(text: str) -> Decimal | None:
     return -value if opened or match["minus"] or match["inner"] or match["trail"] else value
 
 
+@lru_cache(8192)
 def find_scale(text: str) -> tuple[int, str | None, str | None]:
     """Return (scale, unit, currency) that a caption or header announces: "(in millions, except per share data)".
 
