@@ -21,6 +21,7 @@ PIECE: Final = 8192
 _BATCH: Final = 1024
 _CHUNK: Final = 'c.row, c.document, d.id, c.id, c.start, c."end", c.page, c.headings, c.kind, c.metadata'
 _FROM: Final = "FROM chunks c JOIN documents d ON d.number = c.document"
+_NEW: Final = "ORDER BY c.generation, c.row"  # the order of rows, too, as the index has it
 _SOURCE: Final = "(SELECT source FROM sources s WHERE s.document = d.number ORDER BY s.added_at, s.source LIMIT 1)"
 
 
@@ -211,15 +212,14 @@ class Contents:
     def texts_since(self, generation: int) -> Iterator[tuple[int, str]]:
         """Yield row and indexed text of every chunk that came after a generation, in order of rows."""
         cut = _Scissors(self._db)
-        found = self._db.execute(f"SELECT {_CHUNK} {_FROM} WHERE c.generation > ? ORDER BY c.row", (generation,))
+        found = self._db.execute(f"SELECT {_CHUNK} {_FROM} WHERE c.generation > ? {_NEW}", (generation,))
         for fields in found:
             yield fields[0], _chunk(fields, cut).indexed_text
 
     def vectors_since(self, generation: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield rows (n,) and vectors (n, dimension) float16 of the chunks that came after a generation."""
         found = self._db.execute(
-            "SELECT c.row, v.vector FROM chunks c JOIN vectors v ON v.key = c.key "
-            "WHERE c.generation > ? ORDER BY c.row",
+            f"SELECT c.row, v.vector FROM chunks c JOIN vectors v ON v.key = c.key WHERE c.generation > ? {_NEW}",
             (generation,),
         )
         while batch := found.fetchmany(_BATCH):
@@ -227,13 +227,13 @@ class Contents:
             yield np.array([row for row, _ in batch], dtype=np.int64), matrix.reshape(len(batch), -1)
 
     def texts_without_vector(self) -> Iterator[list[tuple[bytes, str]]]:
-        """Yield batches of key and embedded text of the chunks that have no vector yet, each content once."""
+        """Yield batches of key and embedded text of uncommitted chunks that have no vector yet, each content once."""
         last = 0
         while True:
             found = self._db.execute(
-                f"SELECT {_CHUNK}, c.key {_FROM} WHERE c.generation > ? AND c.row > ? "
+                f"SELECT {_CHUNK}, c.key {_FROM} WHERE c.generation = ? AND c.row > ? "
                 "AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.key = c.key) ORDER BY c.row LIMIT ?",
-                (self.generation, last, _BATCH),
+                (self.generation + 1, last, _BATCH),
             ).fetchall()
             if not found:
                 return

@@ -27,7 +27,11 @@ from rag.schema import Change, Chunk, Document
 
 FILE: Final = "records.sqlite"
 
-_SERIES: Final = "CREATE INDEX IF NOT EXISTS documents_series ON documents (metadata ->> 'series')"
+_LATER: Final = (
+    "CREATE INDEX IF NOT EXISTS documents_series ON documents (metadata ->> 'series')",
+    "CREATE INDEX IF NOT EXISTS gone_generation ON gone (generation)",
+)
+"""Indexes that collections of earlier versions lack."""
 _SCHEMA: Final = """
 CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE documents (
@@ -71,15 +75,15 @@ class Records(Contents):
         if writable:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("CREATE TEMP TABLE loose (key BLOB PRIMARY KEY)")
-            if self.exists():  # made before documents had versions
-                connection.execute(_SERIES)
+            for statement in _LATER if self.exists() else ():
+                connection.execute(statement)
         else:
             connection.execute("PRAGMA query_only = ON")
 
     def create(self, state: dict[str, Any]) -> None:
         """Make the tables with a first state, all or nothing."""
         with self.change():
-            for statement in (*_SCHEMA.split(";"), _SERIES, *tags.SCHEMA):
+            for statement in (*_SCHEMA.split(";"), *_LATER, *tags.SCHEMA):
                 self._db.execute(statement)
             for name, value in {"generation": 0, "chunks": 0, "caught_up_from": 0, **state}.items():
                 self._set(name, value)
