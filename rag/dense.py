@@ -6,7 +6,8 @@ that takes long beside the old one, by a thread of its own, so that nobody waits
 file (`dense.tail`) that counts only together with the large part it belongs to.
 
 Each file ends with the rows that are alive, the generation of the store it was made from and a checksum; one that does
-not check out counts as absent. Whoever finds the files behind the store adds the rest in memory.
+not check out counts as absent. A file that was found whole is believed as long as the system says it has not changed.
+Whoever finds the files behind the store adds the rest in memory.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from rag import nearest
+from rag.folder import Checked
 from rag.sealed import Seal, alive_in, check, seal_of, write_sealed
 
 Scored = tuple[int, float]
@@ -39,6 +41,7 @@ class Dense:
 
     def __init__(self, folder: Path | None, dimension: int) -> None:
         self._folder = folder
+        self._checked = Checked(folder / "dense.checked.json" if folder else None)
         self._dimension = dimension
         self._parts: list[Any] = []
         self._fixed = 0  # so many parts are not added to any more
@@ -129,7 +132,7 @@ class Dense:
         """
         self._adopt()
         if self._work is None and self._parts:
-            self._work = _Merge(self._folder, list(self._parts), self._alive.copy(), self.generation)
+            self._work = _Merge(self._folder, list(self._parts), self._alive.copy(), self.generation, self._checked)
             self._fixed, self._changes = len(self._parts), 0
             if nearest.cells_for(len(self)):
                 self._work.start()
@@ -224,10 +227,12 @@ class Dense:
 
     def _read(self, name: str, seal: Seal) -> Any:
         assert self._folder is not None
-        check(self._folder / name, seal)
-        index = nearest.read(self._folder / name)
-        if index.d != self._dimension or seal_of(self._folder / name) != seal:
+        file = self._folder / name
+        self._checked.see(file, lambda: check(file, seal))
+        index = nearest.read(file)
+        if index.d != self._dimension or seal_of(file) != seal:
             raise ValueError(f"{name} is of another dimension, or has just been replaced")
+        self._checked.keep()
         return index
 
     def _hold(self, parts: list[Any], alive: np.ndarray, base: int, generation: int) -> None:
@@ -254,9 +259,12 @@ class Dense:
 class _Merge(threading.Thread):
     """Makes one part of several, writes it and maps it; `fault` is what went wrong."""
 
-    def __init__(self, folder: Path | None, parts: Sequence[Any], alive: np.ndarray, generation: int) -> None:
+    def __init__(
+        self, folder: Path | None, parts: Sequence[Any], alive: np.ndarray, generation: int, checked: Checked
+    ) -> None:
         super().__init__(name="consilium-dense")
         self.folder, self.parts, self.alive, self.generation = folder, parts, alive, generation
+        self.checked = checked
         self.made: Any = None
         self.checksum = 0
         self.fault: OSError | None = None
@@ -269,6 +277,8 @@ class _Merge(threading.Thread):
             newer = seal_of(self.folder / FILE) if self.folder else None
             if self.folder is not None and not (newer and newer.generation > self.generation):
                 self.checksum = write_sealed(self.folder / FILE, self.made, self.alive, self.generation, 0)
+                self.checked.see(self.folder / FILE, lambda: None)
+                self.checked.keep()
                 (self.folder / TAIL).unlink(missing_ok=True)
                 self.made = nearest.read(self.folder / FILE)
         except (OSError, RuntimeError, MemoryError) as error:

@@ -7,6 +7,7 @@ The generation it was made from is kept inside the index, in an entry of its own
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import struct
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from rag import segments
+from rag.folder import Checked
 from rag.language import english_analyzer, han_index_terms, han_query_terms, has_han, latin_part, latin_terms
 
 Scored = tuple[int, float]
@@ -32,6 +34,7 @@ _SPARE: Final = 32
 """So many more are asked for at once; mostly they show that no equal score was left out."""
 _MOST_LISTED: Final = 1024
 """Up to so many allowed rows are put into the query itself; beyond, blocks of rows are, and results are sifted."""
+_BROKEN: Final = (ValueError, OSError, LookupError, struct.error)
 _BLOCK: Final = 64
 """Rows of one block. The chunks of a document follow each other, so that filters keep or leave whole blocks."""
 
@@ -48,7 +51,7 @@ class Lexical:
         self._index: Any = None
         self._searcher: Any = None
         self._writer: Any = None
-        self._checked: set[str] = set()
+        self._checked = Checked(self._path / "checked.json" if self._path else None)
         self.generation = -1
 
     def __len__(self) -> int:
@@ -73,7 +76,7 @@ class Lexical:
                 self._index.reload()
                 self._take_searcher()
                 return
-            except (ValueError, OSError, LookupError, struct.error):
+            except _BROKEN:
                 continue
         self.clear(scratch=True)
 
@@ -123,6 +126,9 @@ class Lexical:
                 writer.wait_merging_threads()
             except ValueError as error:
                 raise OSError(f"lexical index: {error}") from error
+            if self._path is not None:
+                with contextlib.suppress(*_BROKEN):  # whoever opens it next finds out
+                    segments.check(self._path, self._checked)
 
     def _writing(self) -> tuple[Any, Any]:
         """Return the index and its writer, which is kept: its threads merge segments while this one goes on."""

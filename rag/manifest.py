@@ -33,9 +33,9 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
 
 def write_manifest(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace the manifest; skipped where it already says so."""
+    """Replace the manifest; skipped where it already says so. It is not waited for: the records are the truth."""
     if read_manifest(path) != content:
-        write_atomic(path / FILE, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+        write_atomic(path / FILE, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(), durable=False)
 
 
 def manifest_of(records: Contents) -> dict[str, Any]:

@@ -6,8 +6,11 @@ import json
 import re
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Final
+
+from rag.folder import Checked
 
 _TAIL: Final = struct.Struct("<II")  # length of the footer, magic number
 _MAGIC: Final = 1337
@@ -15,37 +18,39 @@ _SEGMENT_FILE: Final = re.compile(r"[0-9a-f]{32}\.")
 _BLOCK: Final = 1 << 20
 
 
-def check(path: Path, checked: set[str]) -> None:
+def check(path: Path, checked: Checked) -> None:
     """Check every file of the last commit against the checksum tantivy put at its end.
 
     Reads all of them, about 150 MB for a million chunks, at 3 GB a second of one core.
 
     Args:
         path: folder of the index.
-        checked: names of files that were; those checked now are added. A file is never written again.
+        checked: files that were; those checked now are added.
 
     Raises:
         ValueError: one is broken. OSError, LookupError, struct.error: or missing, or nothing of the kind.
     """
     for file in _committed(path):
-        if file.name in checked:
-            continue
-        with file.open("rb") as stream:
-            size = stream.seek(0, 2)
-            stream.seek(max(0, size - _TAIL.size))
-            length, magic = _TAIL.unpack(stream.read())
-            start = size - _TAIL.size - length
-            if magic != _MAGIC or start < 0:
-                raise ValueError(f"{file} is broken")
-            stream.seek(start)
-            footer = json.loads(stream.read(length))
-            stream.seek(0)
-            checksum = 0
-            while start > 0 and (block := stream.read(min(_BLOCK, start))):
-                checksum, start = zlib.crc32(block, checksum), start - len(block)
-        if footer.get("crc") != checksum:
+        checked.see(file, partial(_check, file))
+    checked.keep()
+
+
+def _check(file: Path) -> None:
+    with file.open("rb") as stream:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - _TAIL.size))
+        length, magic = _TAIL.unpack(stream.read())
+        start = size - _TAIL.size - length
+        if magic != _MAGIC or start < 0:
             raise ValueError(f"{file} is broken")
-        checked.add(file.name)
+        stream.seek(start)
+        footer = json.loads(stream.read(length))
+        stream.seek(0)
+        checksum = 0
+        while start > 0 and (block := stream.read(min(_BLOCK, start))):
+            checksum, start = zlib.crc32(block, checksum), start - len(block)
+    if footer.get("crc") != checksum:
+        raise ValueError(f"{file} is broken")
 
 
 def sweep(path: Path) -> None:

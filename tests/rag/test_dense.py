@@ -10,6 +10,8 @@ import pytest
 import rag.dense
 from rag import nearest
 from rag.dense import FILE, TAIL, Dense
+from rag.sealed import Seal
+from rag.sealed import check as sealed_check
 
 NONE = np.array([], dtype=np.int64)
 
@@ -255,3 +257,32 @@ def test_a_gpu_is_used_where_it_can_be(leg: Dense, vectors: np.ndarray, monkeypa
 
 def full_card(_: object) -> object:
     raise RuntimeError("out of memory on the card")
+
+
+def test_a_file_is_checked_once_and_again_when_it_changes(leg: Dense, tmp_path: Path) -> None:
+    def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        seen: list[str] = []
+
+        def check(file: Path, seal: Seal) -> None:
+            seen.append(file.name)
+            sealed_check(file, seal)
+
+        monkeypatch.setattr(rag.dense, "check", check)
+        Dense(tmp_path, 16).load()
+        return seen
+
+    with pytest.MonkeyPatch.context() as patch:
+        assert checks(patch) == []  # by whom it was written
+        (tmp_path / "dense.checked.json").unlink()
+        assert checks(patch) == [FILE]
+        assert checks(patch) == []
+        data = bytearray((tmp_path / FILE).read_bytes())
+        data[len(data) // 2] ^= 1
+        (tmp_path / FILE).write_bytes(data)
+        assert checks(patch) == [FILE]
+        assert checks(patch) == [FILE]  # what is broken is not taken for checked
+        broken = Dense(tmp_path, 16)
+        broken.load()
+        assert broken.generation == -1
+        (tmp_path / "dense.checked.json").write_text("[not json")
+        assert checks(patch) == [FILE]

@@ -210,7 +210,7 @@ def test_damaged_records_are_told(filled: Path) -> None:
         Collection.open(filled, FakeEmbedder())
 
 
-def full(*_: object) -> None:
+def full(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 
