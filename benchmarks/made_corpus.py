@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from ingest.chunk import chunk
-from rag.embed import Identity
+from rag.embed import Identity, identity
 from rag.schema import Chunk, Document, Embedder
 
 LEAD: Final = 300
@@ -132,9 +132,10 @@ class HandedOut:
         return np.asarray(self._queries.embed_query(text))
 
 
-def corpus_of(corpora: Path, count: int, embedder: Embedder, kept: Path) -> Corpus:
-    """Return the corpus over a base of `count` chunks; its vectors are kept in a file and made but once."""
+def corpus_of(corpora: Path, count: int, embedder: Embedder, folder: Path) -> Corpus:
+    """Return the corpus over a base of `count` chunks; its vectors are kept in `folder`, made once an embedder."""
     texts = base_texts(corpora, count)
+    kept = folder / f"base-{count}-{identity(embedder).id}.npy"
     if not kept.is_file():
         vectors = np.asarray(embedder.embed_documents([text[:LEAD] for text, _ in texts]), dtype=np.float32)
         np.save(kept, vectors)

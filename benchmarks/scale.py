@@ -255,7 +255,7 @@ def main() -> None:
         folder = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         model = MiniLM(load_settings().cache)
-        corpus = corpus_of(data / "corpora", given.base, model, folder / f"base-{given.base}.npy")
+        corpus = corpus_of(data / "corpora", given.base, model, folder)
         embedder, results, reached = HandedOut(model, corpus.vectors.shape[1]), {}, folder / "reached"
         have = int(reached.read_text()) if reached.is_file() else 0
         for size in (int(size) // CHUNKS_A_DOCUMENT * CHUNKS_A_DOCUMENT for size in given.sizes.split(",")):
