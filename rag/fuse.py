@@ -17,8 +17,10 @@ nDCG@10 falls by about 0.01). Another embedder wants another `dense_weight`: the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+import numpy as np
 
 from rag.language import Language, detect_language, query_weight
 
@@ -55,9 +57,13 @@ def fuse(
     Raises:
         ValueError: `dense_weight` is outside [0, 1].
     """
-    parts = shares(query, lexical, dense, dense_weight=dense_weight)
-    fused = [(row, round(words + meaning, 9)) for row, (words, meaning) in parts.items()]
-    return sorted(fused, key=lambda item: (-item[1], item[0]))[: max(0, k)]
+    rows, words, meaning = _columns(query, lexical, dense, dense_weight)
+    total, k = words + meaning, min(max(0, k), len(rows))
+    near: Sequence[int] = range(len(rows))
+    if 0 < k < len(rows):  # rounding moves no score by more than half of 1e-9
+        near = np.flatnonzero(total >= np.partition(total, -k)[-k] - 2e-9).tolist()
+    fused = [(rows[i], round(float(total[i]), 9)) for i in near]
+    return sorted(fused, key=lambda item: (-item[1], item[0]))[:k]
 
 
 def shares(
@@ -68,25 +74,36 @@ def shares(
     Raises:
         ValueError: `dense_weight` is outside [0, 1].
     """
+    rows, words, meaning = _columns(query, lexical, dense, dense_weight)
+    return dict(zip(rows, zip(words.tolist(), meaning.tolist(), strict=True), strict=True))
+
+
+def _columns(
+    query: str, lexical: Sequence[Scored], dense: Sequence[Scored], dense_weight: float | None
+) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """Return the different rows and what each leg gives to them."""
     weight = DENSE_WEIGHT[detect_language(query)] if dense_weight is None else dense_weight
     if not 0.0 <= weight <= 1.0:
         raise ValueError(f"dense_weight must be in [0, 1], got {weight}")
-    words = _scaled(lexical, FULL_SCORE * math.sqrt(max(1.0, query_weight(query))))
-    meaning = {row: cosine * cosine for row, cosine in _scaled(dense, 1.0).items()}
-    if not words or not meaning:
-        weight = 1.0 if meaning else 0.0
-    lowest = min(meaning.values(), default=0.0)
-    return {
-        row: ((1.0 - weight) * words.get(row, 0.0), weight * meaning.get(row, lowest))
-        for row in words.keys() | meaning.keys()
-    }
-
-
-def _scaled(leg: Iterable[Scored], full: float) -> dict[int, float]:
-    """Return the best score of each row over `full`, or over the best of all where that is greater: from 0 to 1."""
-    best: dict[int, float] = {}
-    for row, score in leg:
+    places: dict[int, int] = {}
+    for row, score in (*lexical, *dense):
         if math.isfinite(score):
-            best[row] = max(score, best.get(row, 0.0))
-    top = max(best.values(), default=0.0)
-    return {row: score / max(top, full) for row, score in best.items()}
+            places.setdefault(row, len(places))
+    said, words = _scaled(lexical, places, FULL_SCORE * math.sqrt(max(1.0, query_weight(query))))
+    meant, cosines = _scaled(dense, places, 1.0)
+    if not said.any() or not meant.any():
+        weight = 1.0 if meant.any() else 0.0
+    squares = cosines * cosines
+    squares[~meant] = squares[meant].min(initial=1.0) if meant.any() else 0.0
+    return list(places), (1.0 - weight) * words, weight * squares
+
+
+def _scaled(leg: Sequence[Scored], places: Mapping[int, int], full: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return by place whether the leg has it, and its best score over `full`, or over the best of all where greater."""
+    at = np.fromiter((places.get(row, -1) for row, _ in leg), dtype=np.int64, count=len(leg))
+    scores = np.fromiter((score for _, score in leg), dtype=np.float64, count=len(leg))
+    finite = np.isfinite(scores)
+    best, has = np.zeros(len(places)), np.zeros(len(places), dtype=np.bool_)
+    np.maximum.at(best, at[finite], scores[finite])
+    has[at[finite]] = True
+    return has, best / max(float(best.max(initial=0.0)), full)
