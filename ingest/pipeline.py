@@ -6,7 +6,7 @@ the whole file, last of all, so that a run that was cut short is taken up where 
 another document says the same is read again when that one goes, at the end of the run in which it goes.
 
 Files are read in processes of their own (`ingest.workers`) with bounds of time and memory, ahead of what is cut and
-embedded here; plain text of up to 64 kB, which nothing can hold up for long, is read in this process. Documents are
+embedded here; text, CSV and JSONL of up to 64 kB, which nothing can hold up, are read in this process. Documents are
 added in the order of the files, whatever the number of workers.
 """
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 AHEAD: Final = 64
 """Files begun before it is their turn; the bytes read from them are bounded by `workers.AHEAD_BYTES`."""
 PLAIN_BYTES: Final = 64_000
-PLAIN_FORMATS: Final = ("text", "markdown", "csv", "jsonl")
+PLAIN_FORMATS: Final = ("text", "csv", "jsonl")  # reading Markdown can take quadratic time
 
 
 @dataclass(frozen=True, slots=True)

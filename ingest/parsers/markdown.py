@@ -11,6 +11,11 @@ from ingest.parsers.blocks import Block, Prose, Title
 from ingest.parsers.grid import Grid
 from ingest.parsers.hidden import Tally
 
+MAX_INLINE = 4_000  # characters looked at together for links and emphasis: reading them takes quadratic time
+MAX_NESTING = 100  # lists and quotes in one another, two levels each; what lies deeper is not read
+MAX_NESTING_INLINE = 20  # links and emphasis
+_INDENT = re.compile(r"^([ \t]{500})[ \t]+", re.MULTILINE)  # deeper than anything that is not code
+_PIECE = re.compile(rf".{{1,{MAX_INLINE}}}(?:(?<=\s)|\Z)|.{{{MAX_INLINE}}}", re.DOTALL)  # cut at blanks if it can be
 _STYLED = re.compile(r"\b(?:style|hidden|aria-hidden|color|class)\b|<!--|<template|<noscript", re.IGNORECASE)
 
 
@@ -24,8 +29,9 @@ def markdown_blocks(text: str, source: str, tally: Tally) -> Iterator[Block]:
 
     from ingest.parsers.html import html_blocks
 
-    reader = MarkdownIt("commonmark").enable("table")
-    tokens = reader.parse(text)
+    reader = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table")
+    reader.core.ruler.at("inline", _inline)
+    tokens = reader.parse(_INDENT.sub(r"\1", text))
     if any(_STYLED.search(markup) for markup in _markup(tokens)):  # its end may stand paragraphs further down
         yield from html_blocks(reader.renderer.render(tokens, reader.options, {}), source, tally)
         return
@@ -51,6 +57,16 @@ def markdown_blocks(text: str, source: str, tally: Tally) -> Iterator[Block]:
         elif token.type == "html_block":
             yield from html_blocks(token.content, source, tally)
         i += 1
+
+
+def _inline(state: Any) -> None:
+    """Read links, emphasis and the like in pieces of a bounded length; across two of them they are not seen."""
+    state.md.options["maxNesting"] = MAX_NESTING_INLINE
+    for token in state.tokens:
+        if token.type == "inline":
+            token.children = []
+            for piece in _PIECE.findall(token.content):
+                state.md.inline.parse(piece, state.md, state.env, token.children)
 
 
 def _markup(tokens: Sequence[Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rag.language import has_han
 from rag.numbers import find_scale
@@ -176,7 +177,8 @@ def measure_of(notice: Notice, label: str, column: str, text: str) -> Measure:
     points = _POINTS.search(text)
     if points:
         return Measure(POINTS[not points["bp"]])
-    if text.endswith(("%", "％")) or _is_percent(column) or _is_percent(label):
+    of_column, of_row = _named_measures(column), _named_measures(label)
+    if text.endswith(("%", "％")) or of_column.percent or of_row.percent:
         return Measure("percent")
     if _TIMES.search(text):
         return Measure("times")
@@ -186,9 +188,9 @@ def measure_of(notice: Notice, label: str, column: str, text: str) -> Measure:
         scale = find_scale(label.split(" – ")[-1])[0]
     currency = own_currency or notice.currency
     money = any(sign in text for sign in "$€£¥￥")
-    if not money and (_SHARES.search(label) or _SHARES.search(column)) and not _PER_SHARE_ONLY.search(label):
+    if not money and (of_row.shares or of_column.shares) and not of_row.per_share_only:
         return Measure("share", notice.shares if own_scale == 1 else own_scale)
-    if _PER_SHARE.search(label) or _PER_SHARE.search(column):
+    if of_row.per_share or of_column.per_share:
         return Measure("per_share", 1, currency)
     if own_unit:
         return Measure(own_unit, scale)
@@ -196,14 +198,28 @@ def measure_of(notice: Notice, label: str, column: str, text: str) -> Measure:
         return Measure(None, 1, notice.currency if money or _PRICE.search(f"{label} {column}") else None)
     if money:
         return Measure(None, scale, currency)
-    if _COUNT.search(label) or _COUNT.search(column):
+    if of_row.count or of_column.count:
         return Measure(None, own_scale)
     return Measure(notice.unit, scale, None if notice.unit else currency)
 
 
-def _is_percent(label: str) -> bool:
-    """Tell whether a row or column holds percentages; a rate inside its name ("1.70% 2023 Notes") says nothing."""
-    return _PERCENT_LABEL.search(_RATE_IN_NAME.sub("", label)) is not None
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What the name of a row or column says of the numbers in it."""
+
+    percent: bool
+    shares: bool
+    per_share: bool
+    per_share_only: bool
+    count: bool
+
+
+@lru_cache(8192)
+def _named_measures(name: str) -> _Named:
+    """Read the name of a row or column; a rate inside it ("1.70% 2023 Notes") says nothing."""
+    percent = _PERCENT_LABEL.search(_RATE_IN_NAME.sub("", name))
+    found = (percent, *(words.search(name) for words in (_SHARES, _PER_SHARE, _PER_SHARE_ONLY, _COUNT)))
+    return _Named(*(each is not None for each in found))
 
 
 def annotate(measures: Sequence[Measure], context: str) -> str:

@@ -6,7 +6,6 @@ and named in the metadata. Letters in the colour of their ground, and values who
 
 from __future__ import annotations
 
-import datetime
 import io
 import re
 import zipfile
@@ -18,22 +17,16 @@ from ingest.clean import clean_line
 from ingest.parsers.archive import BROKEN_PART, check_archive
 from ingest.parsers.blocks import Block, Parsed, Prose, Title, compose
 from ingest.parsers.grid import Grid
-from ingest.parsers.hidden import BLACK, WHITE, Colour, Tally, blends, read_colour
-from ingest.pulse import beat
+from ingest.parsers.hidden import Tally
+from ingest.parsers.sheet_cells import Style, hidden_of, rows_of, style_of, text_of
 from rag.errors import DocumentError
 from rag.schema import Scalar
 
 MAX_BLANK_ROWS = 2_000  # of a sheet, after which it counts as ended
-MAX_COLUMNS = 16_384  # of a row: no spreadsheet program allows more
 MAX_CELLS = 20_000_000  # of a sheet, empty ones between others counted, after which the rest is not read
 _DIGIT = re.compile(r"\d")
 _DULL_SHEET = re.compile(r"(?:sheet|工作表|表)\s*\d*", re.IGNORECASE)
-_CURRENCY_FORMAT = re.compile(r"\[\$([^\]-]*)[^\]]*\]|\"([$€£¥￥])\"|([$€£¥￥])")
 _SENTENCE_END = re.compile(r"(?<=[.)])\s+(?=[A-Z])|(?<=。)")
-_HIDDEN_TAG = re.compile(rb"<(?:\w+:)?(row|col)\s[^<>]*?\bhidden=[\"'](?:1|true)[\"'][^<>]*>")
-_ROW = re.compile(rb"<(?:\w+:)?row[\s/>]")
-_CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
-_NUMBER = {name: re.compile(rb"\b%s=[\"'](\d+)[\"']" % name) for name in (b"r", b"min", b"max")}
 _COMMENT = re.compile(r"xl/(?:threadedComments/threadedComment|comments/?comment|comments)\w*\.xml")
 _COMMENT_TEXT = re.compile(rb"<(?:\w+:)?(?:t|text)(?:\s[^<>]*)?>([^<]*)(?=<)")
 
@@ -53,7 +46,7 @@ def parse_xlsx(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     tally, metadata, notes = Tally(), dict[str, Scalar](), list[str]()
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        hidden = {sheet.title: _hidden_of(sheet, source) for sheet in book.worksheets}
+        hidden = {sheet.title: hidden_of(sheet, source) for sheet in book.worksheets}
         shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
         blocks: list[Block] = []
         for sheet in shown:
@@ -76,46 +69,12 @@ def parse_xlsx(stream: IO[bytes], source: str) -> Iterator[Parsed]:
     yield Parsed(parsed.document, parsed.headings, tuple(notes))
 
 
-def _hidden_of(sheet: Any, source: str) -> tuple[set[int], list[tuple[int, int]]]:
-    """Return the hidden rows and the runs of hidden columns (both from 1) of a sheet, read from its file.
-
-    Raises:
-        DocumentError: a row of it has more cells than there can be columns.
-    """
-    rows: set[int] = set()
-    columns: list[tuple[int, int]] = []
-    tail, width = b"", 0
-    with sheet._get_source() as part:
-        while block := part.read(1 << 20):
-            text = tail + block
-            tail = text[text.rfind(b"<") :][:4096] if text.rfind(b"<") > text.rfind(b">") else b""  # a tag cut in two
-            text = text.removesuffix(tail)
-            for found in _HIDDEN_TAG.finditer(text):
-                numbers = {name: pattern.search(found.group()) for name, pattern in _NUMBER.items()}
-                row, low, high = (int(hit.group(1)) if hit else 0 for hit in numbers.values())
-                if found.group(1) == b"row":
-                    rows.add(row)
-                else:
-                    columns.append((low, high))
-            first, *others = (len(_CELL.findall(cells)) for cells in _ROW.split(text))
-            if max(width + first, *others, 0) > MAX_COLUMNS:
-                raise DocumentError(
-                    f"{source}: a row of sheet {sheet.title!r} has more than {MAX_COLUMNS:,} columns, the most that "
-                    "spreadsheet programs allow. Save it with fewer, or as CSV."
-                )
-            width = others[-1] if others else width + first
-    return rows, columns
-
-
 def _count(sheet: Any, tally: Tally) -> None:
     """Count the words of a hidden sheet."""
-    sheet.reset_dimensions()
-    for number, row in enumerate(sheet.iter_rows(values_only=True)):
-        if number % 1000 == 0:
-            beat()
-        if number > MAX_CELLS // 1000:
+    for read, (_, cells) in enumerate(rows_of(sheet)):
+        if read > MAX_CELLS // 1000:
             break
-        tally.add("hidden sheet", " ".join(str(value) for value in row if value is not None))
+        tally.add("hidden sheet", " ".join(str(cell["value"]) for cell in cells if cell["value"] is not None))
 
 
 def _count_comments(data: bytes, tally: Tally) -> None:
@@ -134,7 +93,7 @@ class _Sheet:
     tally: Tally
     hidden_rows: set[int]
     hidden_columns: list[tuple[int, int]]
-    seen: dict[Any, bool] = field(default_factory=dict)  # style: whether its text is seen
+    styles: dict[int, Style] = field(default_factory=dict)
     cut_at: int = 0
 
     def tell(self, metadata: dict[str, Scalar], notes: list[str]) -> None:
@@ -177,102 +136,57 @@ class _Sheet:
 
     def _groups(self) -> Iterator[list[tuple[int, list[str]]]]:
         """Yield the runs of rows that are not empty, with their numbers, their cells as they are shown."""
-        self.sheet.reset_dimensions()
         group: list[tuple[int, list[str]]] = []
-        blank = read = 0
-        for number, cells in enumerate(self.sheet.iter_rows(), start=1):
-            if number % 1000 == 0:
-                beat()
-            read += len(cells)
+        before = blank = read = 0
+        for number, cells in rows_of(self.sheet):
+            blank += number - before - 1
+            read += max((cell["column"] for cell in cells), default=0)
+            before = number
             if blank > MAX_BLANK_ROWS or read > MAX_CELLS:
                 self.cut_at = number if read > MAX_CELLS else 0
                 break
             if number in self.hidden_rows:
-                self.tally.add("hidden row", " ".join(map(_shown, cells)))
+                self.tally.add("hidden row", " ".join(text_of(cell["value"], self._style(cell).form) for cell in cells))
                 continue
-            row = [self._visible(cell) for cell in cells]
-            while row and not row[-1]:
-                row.pop()
-            if row:
-                group.append((number, row))
-                blank = 0
+            row = self._row(cells)
+            if not row:
+                blank += 1
                 continue
-            blank += 1
-            if group:
+            if blank and group:
                 yield group
                 group = []
+            group.append((number, row))
+            blank = 0
         if group:
             yield group
 
-    def _visible(self, cell: Any) -> str:
+    def _row(self, cells: Sequence[dict[str, Any]]) -> list[str]:
+        """Return the texts of a row as far as they are seen, without empty ones at its end."""
+        row: list[str] = []
+        for cell in cells:
+            text = self._visible(cell) if cell["value"] is not None else ""
+            if text:
+                row += [""] * (cell["column"] - len(row))
+                row[cell["column"] - 1] = text
+        return row
+
+    def _visible(self, cell: dict[str, Any]) -> str:
         """Return the text of a cell where it is seen."""
-        if cell.value is None:
-            return ""
-        text = _shown(cell)
-        if any(low <= cell.column <= high for low, high in self.hidden_columns):
-            self.tally.add("hidden column", text)
-            return ""
-        style = cell.style_array
-        if style not in self.seen:
-            self.seen[style] = not blends(_colour(cell.font.color) or BLACK, _ground(cell.fill))
-        if not self.seen[style]:
-            self.tally.add("colour of its ground", text)
-            return ""
-        if (cell.number_format or "").replace(" ", "") == ";;;":
-            self.tally.add("format that shows nothing", text)
+        style, column = self._style(cell), cell["column"]
+        text = text_of(cell["value"], style.form)
+        hidden = any(low <= column <= high for low, high in self.hidden_columns)
+        unseen = "hidden column" if hidden else style.unseen
+        if unseen:
+            self.tally.add(unseen, text)
             return ""
         return text
 
-
-def _colour(colour: Any) -> Colour | None:
-    """Return a colour of a cell where it is said as such, or is the theme's white or black."""
-    if colour is None:
-        return None
-    if colour.type == "rgb" and isinstance(colour.rgb, str):
-        return read_colour(f"#{colour.rgb[-6:]}")
-    if colour.type == "theme" and not colour.tint:
-        return {0: WHITE, 1: BLACK}.get(colour.theme)
-    return {1: WHITE, 9: WHITE, 0: BLACK, 8: BLACK}.get(colour.indexed) if colour.type == "indexed" else None
-
-
-def _ground(fill: Any) -> Colour | None:
-    kind = getattr(fill, "patternType", None)
-    if kind is None and not hasattr(fill, "stop"):
-        return WHITE
-    return _colour(fill.fgColor) if kind == "solid" else None
+    def _style(self, cell: dict[str, Any]) -> Style:
+        found = self.styles.get(cell["style_id"])
+        if found is None:
+            found = self.styles[cell["style_id"]] = style_of(self.sheet, cell)
+        return found
 
 
 def _titled(rows: Sequence[Sequence[str]]) -> bool:
     return len(rows) > 2 and sum(bool(cell) for cell in rows[0]) == 1 and bool(rows[0][0])
-
-
-def _shown(cell: Any) -> str:
-    """Write a cell as the sheet shows it, nearly: percent, decimals, thousands and currency follow its format."""
-    value = cell.value
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, (int, float)):
-        return _number(value, str(getattr(cell, "number_format", None) or "General"))
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ", "minutes")
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    return clean_line(str(value))
-
-
-def _number(value: float, form: str) -> str:
-    form = form.split(";")[0]
-    found = re.search(r"0\.(0+)", form)
-    percent = "%" in form
-    amount = value * 100 if percent else value
-    comma = "," if "#,#" in form or "0,0" in form else ""
-    if form == "General" or "0" not in form:
-        text = f"{amount:{comma}}" if isinstance(amount, int) else f"{amount:.10g}"
-    else:
-        text = f"{amount:{comma}.{len(found.group(1)) if found else 0}f}"
-    money = _CURRENCY_FORMAT.search(form)
-    sign = next((group for group in money.groups() if group), "") if money else ""
-    text = f"-{sign}{text[1:]}" if text.startswith("-") else f"{sign}{text}"
-    return text + ("%" if percent else "")

@@ -129,7 +129,8 @@ def _write_row(
     """Return the line of row i and its cells, whose offsets count from `start`."""
     row, names = shape.body[i], shape.names[i]
     label = f"{section} – {row[0]}" if section and row[0] else section or row[0]
-    measures = [measure_of(shape.notice, label, shape.heads[j], text) for j, text in enumerate(row)]
+    values = ((shape.heads[j], text) for j, text in enumerate(row[1:], start=1))
+    measures = [Measure(), *(measure_of(shape.notice, label, head, text) for head, text in values)]
     measures = [Measure("percent") if j in shape.rates and m.unit not in POINTS else m for j, m in enumerate(measures)]
     for j, facts in shape.tags[i].items():
         measures[j], _ = read_by_tag(facts[0], measures[j], shape.notice)

@@ -65,6 +65,53 @@ def test_a_sheet_with_far_corners_is_small() -> None:
     assert document.tables[0].rows[1][1].name == "Sheet!XFD2"
 
 
+def test_markdown_is_read_in_pieces_and_loses_no_word() -> None:
+    words = " ".join(f"word{number} **剂量{number}** [label{number}](http://a.b/{number})" for number in range(600))
+    (document,) = parse(f"# Title\n\n{words}\n".encode(), "a.md")
+    assert document.text.count("word") == 600
+    for number in range(600):
+        assert f"word{number} " in document.text and f"剂量{number}" in document.text
+    assert document.text.count("http") <= len(words) // 4_000  # a link that is cut is printed as it is written
+
+
+@pytest.mark.parametrize("mark", ["[", "![", "<", "增长"])
+def test_markdown_of_one_endless_line(mark: str) -> None:
+    (document,) = parse((mark * 9_001).encode(), "a.md")
+    assert document.text.strip() == mark * 9_001
+
+
+def test_lists_deep_in_lists_are_read() -> None:
+    text = "".join(f"{'  ' * level}- item {level} 项\n" for level in range(40))
+    (document,) = parse(text.encode(), "a.md")
+    assert [f"item {level} 项" in document.text for level in range(40)] == [True] * 40
+
+
+def test_rows_between_hidden_and_missing_ones() -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row, label, value in (
+        (1, "Item", 2022),
+        (2, "Net sales", 5),
+        (3, "Secret", 6),
+        (4, "收入", 0.125),
+        (7, "Tax", 8),
+    ):
+        sheet.cell(row, 1, label)
+        sheet.cell(row, 3, value)
+    sheet["C4"].number_format = "0.0%"
+    sheet.row_dimensions[3].hidden = True
+    out = io.BytesIO()
+    book.save(out)
+    (document,) = parse(out.getvalue(), "a.xlsx")
+    first, second = document.tables
+    assert [[cell.text for cell in row] for row in first.rows[-2:]] == [["Net sales", "5"], ["收入", "12.5%"]]
+    assert second.rows[-1][1].name == "Sheet!C7"
+    assert "Secret" not in document.text
+
+
 @pytest.mark.parametrize("name", ["word/document.xml", "xl/workbook.xml", "ppt/presentation.xml", "OPS/a.xhtml"])
 def test_archives_that_unpack_to_absurd_sizes(name: str) -> None:
     out = io.BytesIO()

@@ -73,6 +73,17 @@ def test_one_file_fails_by_name_and_the_rest_is_read(
     assert sorted(index.committed)[:2] == [f"{library}/b.txt", f"{library}/c.csv"]
 
 
+def test_small_markdown_is_bounded_too(library: Path, index: Any, parser: Any, tmp_path: Path) -> None:
+    parser("")
+    (tmp_path / "shadow" / "markdown_it.py").write_text("while True: pass", "utf-8")
+    (library / "a.md").write_text("# Warfarin 华法林", "utf-8")
+    report = ingest([library / "a.md", library / "b.txt"], index, options=IngestOptions(workers=1, file_seconds=2.0))
+    (failure,) = report.failed
+    assert failure["source"] == f"{library}/a.md"
+    assert "took longer than 2 seconds" in failure["reason"]
+    assert sorted(index.committed) == [f"{library}/b.txt"]
+
+
 def test_the_number_of_workers_changes_nothing(files: Path, library: Path, index: Any) -> None:
     found = []
     for count in (0, 1, 3):
