@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,9 @@ from rag.errors import (
     UnknownDocumentError,
     UserError,
 )
-from rag.integrations.milvus import MilvusCollection, delete_collection, list_collections, server
+from rag.integrations.milvus import MilvusCollection, delete_collection, list_collections, search, server
 from rag.integrations.milvus.ledger import Ledger
+from rag.integrations.milvus.search import Finder
 from rag.integrations.milvus.writer import _LIVE
 from rag.schema import Cell, Chunk, ChunkKind, Document, Fact, Hints, Index, Scalar, Table, Where
 from rag.store import Collection
@@ -403,6 +405,91 @@ def test_either_leg_alone(open_c: Open) -> None:
     assert meaning[0].score <= 1.0
     vector = FakeEmbedder().embed_query("kidneys fail") * 7
     assert [p.chunk.id for p in writer.retrieve_vector(vector, 8)] == [p.chunk.id for p in meaning[:8]]
+
+
+ENGLISH = (
+    "Aspirin lowers fever and pain",
+    "Aspirin thins blood, lowers fever, eases pain of joints, and aspirin upsets the stomach of many patients",
+    "Warfarin thins blood and blood clots melt away under heparin in the vein or artery",
+)
+CHINESE = ("阿司匹林可以退热止痛。心肌梗死的患者常服阿司匹林。", "心肌梗塞的治療與預後", "头疼的病人吃退烧药")
+
+
+@pytest.mark.parametrize(
+    ("query", "texts"),
+    [
+        ("aspirin fever", ENGLISH),
+        ("blood thins vein aspirin", ENGLISH),
+        ("阿司匹林退热", CHINESE),
+        ("心肌梗塞的治疗", CHINESE),
+        ("头痛", CHINESE),
+    ],
+)
+def test_words_weigh_what_they_weigh_in_a_folder(
+    query: str, texts: tuple[str, ...], open_c: Open, tmp_path: Path
+) -> None:
+    hints = Hints((("heparin", 0.35), ("心肌梗死", 0.3), ("blood clots", 0.25), ("blood fever", 0.25)))
+    # A folder counts one text more than there are; among sixty others that weighs nothing
+    meant = {f"{number}.txt" for number in range(len(texts))}
+    others = [f"zebra{n}" * 3 if texts is ENGLISH else chr(0x9F00 + n) * 3 for n in range(60)]
+    found: list[list[dict[str, float]]] = []
+    with Collection.open(tmp_path / "folder", FakeEmbedder(), writable=True, create=True) as folder:
+        for index in (folder, open_c()):
+            for number, text in enumerate([*texts, *others]):
+                index.add(*document(text, f"{number}.txt"))
+            index.commit()
+            words = index.retrieve(query, 99, mode="lexical")
+            both = index.retrieve(query, 99, hints=hints)
+            found.append([{p.source: p.score for p in some if p.source in meant} for some in (words, both)])
+    assert all(found[0])
+    for in_folder, on_milvus in zip(*found, strict=True):
+        assert on_milvus == pytest.approx(in_folder, rel=0.05)
+
+
+def test_few_candidates_fuse_as_many_do(open_c: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = open_c()
+    for number in range(60):
+        words = " ".join(f"word{number * step % 7}" for step in range(1, 2 + number % 9))
+        writer.add(*document(f"{words} report {number}", f"{number}.txt"))
+    writer.commit()
+    every = writer.retrieve("word3 word5 report", 5)
+    monkeypatch.setattr(search, "_SHALLOW", 10)
+    seen: list[int] = []
+    leg = Finder._search
+
+    def counted(self: Finder, field: str, data: Any, k: int, condition: str) -> dict[int, float]:
+        seen.append(k)
+        return leg(self, field, data, k, condition)
+
+    monkeypatch.setattr(Finder, "_search", counted)
+    few = writer.retrieve("word3 word5 report", 5)
+    assert [(p.source, p.score) for p in few] == [(p.source, p.score) for p in every]
+    assert max(seen) <= 20
+    assert writer.legs("word3 word5 report", fetch_k=60).dense[59:]
+
+
+def test_what_is_told_of_a_document_is_looked_up_once_a_commit(open_c: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = open_c()
+    _fill(writer)
+    reader = open_c(writable=False)
+    asked: list[str] = []
+    query = server.Server.query
+
+    def counted(self: server.Server, name: str, condition: str, fields: list[str]) -> list[dict[str, Any]]:
+        asked.append(name)
+        return query(self, name, condition, fields)
+
+    monkeypatch.setattr(server.Server, "query", counted)
+    first = reader.retrieve("Beta blockers", 50)
+    assert len(asked) == 1
+    assert reader.retrieve("Beta blockers", 50) == first
+    assert len(asked) == 1
+    writer.add(*document(TEXTS["heart.txt"], "another name.txt"))
+    writer.delete_source("heart.txt")
+    assert {p.source for p in reader.retrieve("Beta blockers", 50)} == set(TEXTS)
+    assert len(asked) > 1  # the writer's own
+    writer.commit()
+    assert {p.source for p in reader.retrieve("Beta blockers", 50)} == set(TEXTS) - {"heart.txt"} | {"another name.txt"}
 
 
 def test_hints_favour_and_widen_but_keep_nothing_out(open_c: Open) -> None:

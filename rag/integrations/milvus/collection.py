@@ -49,7 +49,6 @@ class MilvusCollection:
         self._writer = writer
         self._mutex = threading.RLock()
         self._dimension = state.dimension
-        self._named: tuple[int, tuple[tuple[str, str], ...]] = (-1, ())
         self.name = state.name
         if writer:
             self._ledger.begin(state)
@@ -148,41 +147,42 @@ class MilvusCollection:
             UserError: `k`, `mode` or `where` is not allowed.
             StoreError: the server cannot be reached.
         """
-        depth = max(k, fetch_k) if mode == "hybrid" and k > 0 else k
-        legs = self.legs(query, fetch_k=depth, where=where, mode=mode, hints=hints)
-        return self.passages(legs.ranked(query, k, mode, self.dense_weight), mode)
+        state, depth = self._state(), self._find.depth(k, fetch_k) if mode == "hybrid" and k > 0 else k
+        legs = self._legs(state, query, depth, where, mode, hints)
+        return self._find.passages(state, legs.ranked(query, k, mode, self.dense_weight), mode)
 
     def retrieve_vector(self, vector: Any, k: int, *, where: Where | None = None) -> list[Passage]:
         """Return at most k passages by cosine with a given vector, which need not have unit length."""
-        legs = self._find.legs(self._state(), "", unit(vector, self._dimension)[0], k, where=where)
-        return self.passages(legs.dense, "dense")
+        state = self._state()
+        legs = self._find.legs(state, "", unit(vector, self._dimension)[0], k, where=where)
+        return self._find.passages(state, legs.dense, "dense")
 
     def legs(
         self, query: str, *, fetch_k: int, where: Where | None = None, mode: Mode = "hybrid", hints: Hints | None = None
     ) -> Legs:
         """Return the candidates of each leg before fusion; rows are numbers of this collection's chunks."""
+        return self._legs(self._state(), query, fetch_k, where, mode, hints)
+
+    def _legs(self, state: State, query: str, k: int, where: Where | None, mode: Mode, hints: Hints | None) -> Legs:
         if mode not in MODES:
             raise UserError(f"mode must be one of {', '.join(MODES)}, got {mode!r}.")
-        started, vector, state = time.perf_counter(), None, self._state()
+        started, vector = time.perf_counter(), None
         if mode != "lexical" and query.strip() and state.chunks:
             if self._embedder is None:
                 raise UserError(f"{self.name!r} was opened without an embedder: only mode 'lexical' can search.")
             vector = unit(self._embedder.embed_query(query), self._dimension)[0]
         embedded = time.perf_counter() - started
         words, hints = ("" if mode == "dense" else query), (hints if mode == "hybrid" else None)
-        legs = self._find.legs(state, words, vector, fetch_k, where=where, hints=hints)
+        legs = self._find.legs(state, words, vector, k, where=where, hints=hints)
         return replace(legs, timings={"embed": embedded, **legs.timings})
 
     def named(self) -> tuple[tuple[str, str], ...]:
         """Return the different (organisation, ticker) pairs of the documents; "" where a document has none."""
-        generation = self.generation
-        if self._named[0] != generation:
-            self._named = (generation, self._ledger.named())
-        return self._named[1]
+        return self._find.kept.named(self._state())
 
     def passages(self, ranked: Sequence[Scored], retriever: str) -> list[Passage]:
         """Return the passages of (row, score), in that order; rows that are gone are left out."""
-        return self._find.passages(ranked, retriever)
+        return self._find.passages(self._state(), ranked, retriever)
 
     def unchanged(self, source: str, fingerprint: str) -> bool:
         """Tell whether the source is stored with exactly this fingerprint; an empty one never is."""

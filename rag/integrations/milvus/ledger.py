@@ -88,11 +88,7 @@ class Ledger:
         """Return the sources that hold each document, the first added first."""
         docs = sorted(set(docs))
         stored = [held_of(row) for part in _parts(docs) for row in self._query(f'kind == "source" and {_docs(part)}')]
-        found: dict[str, list[Held]] = {doc: [] for doc in docs}
-        for held in self._overlaid(stored):
-            if held.doc in found:
-                found[held.doc].append(held)
-        return {doc: sorted(several, key=lambda h: (h.added_at, h.source)) for doc, several in found.items()}
+        return self._by_doc(docs, stored)
 
     def every_source(self) -> list[Held]:
         """Return what every source holds, in the order of their names."""
@@ -117,14 +113,17 @@ class Ledger:
         rows = [row for part in parts for row in self._query(f'kind == "document" and {_docs(part)}')]
         return {row["doc"]: head_of(row) for row in rows} | self.changes.new
 
+    def heads_and_holders(self, docs: list[str], state: State) -> tuple[dict[str, Head], dict[str, list[Held]]]:
+        """Return both of documents in one look, as of the state."""
+        asked = [f'kind in ["document", "source"] and {_docs(part)}' for part in _parts(docs)]
+        rows = [row for condition in asked for row in self._query(condition, state)]
+        heads = {row["doc"]: head_of(row) for row in rows if row["kind"] == "document"}
+        heads |= {doc: head for doc, head in self.changes.new.items() if doc in docs}
+        return heads, self._by_doc(docs, (held_of(row) for row in rows if row["kind"] == "source"))
+
     def every_head(self) -> dict[str, Head]:
         """Return what is told of every document."""
         return {row["doc"]: head_of(row) for row in self._query('kind == "document"')} | self.changes.new
-
-    def named(self) -> tuple[tuple[str, str], ...]:
-        """Return the different (organisation, ticker) pairs of the documents; "" where a document has none."""
-        told = [head.metadata for head in self.every_head().values()]
-        return tuple(sorted({(str(m.get("organisation") or ""), str(m.get("ticker") or "")) for m in told}))
 
     def newer(self, heads: Mapping[str, Head]) -> dict[str, Edition]:
         """Return the newer version of each of these documents that has one (see `rag.versions`)."""
@@ -238,13 +237,20 @@ class Ledger:
         rows = self._server.query(self._records, f'kind == "leaving" and born == {state.generation}', ["key", "doc"])
         return {row["doc"] for row in rows if row["doc"]}, {row["key"] for row in rows if row["key"]}
 
-    def _query(self, condition: str) -> list[dict[str, Any]]:
-        state = self.state()
+    def _query(self, condition: str, state: State | None = None) -> list[dict[str, Any]]:
+        state = state or self.state()
         if state is None:
             return []
         return self._server.query(self._records, f"{condition} and {self.seen(state, records=True)}", RECORD_FIELDS)
 
-    def _overlaid(self, stored: list[Held]) -> Iterator[Held]:
+    def _by_doc(self, docs: Iterable[str], stored: Iterable[Held]) -> dict[str, list[Held]]:
+        found: dict[str, list[Held]] = {doc: [] for doc in docs}
+        for held in self._overlaid(stored):
+            if held.doc in found:
+                found[held.doc].append(held)
+        return {doc: sorted(several, key=lambda h: (h.added_at, h.source)) for doc, several in found.items()}
+
+    def _overlaid(self, stored: Iterable[Held]) -> Iterator[Held]:
         changed = self.changes.sources
         yield from (held for held in stored if held.source not in changed)
         yield from (held for held in changed.values() if held)

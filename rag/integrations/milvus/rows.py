@@ -27,7 +27,7 @@ from rag.encoding import (
 from rag.errors import DocumentError, EmbedderMismatchError
 from rag.integrations.milvus.server import MOST_BYTES
 from rag.integrations.milvus.where import facets
-from rag.language import terms
+from rag.language import han_index_terms, has_han, latin_terms
 from rag.manifest import first_state
 from rag.schema import Chunk, ChunkKind, Document, content_id
 
@@ -37,6 +37,9 @@ RECORD_FIELDS: Final = ["pk", "kind", "key", "doc", "series", "body"]
 _PIECE: Final = 16_000
 """Characters of a document's record in one row: at most 4 bytes each."""
 _NOTHING: Final = [0.0, 0.0]
+_DIGITS: Final = 15
+"""Of the primary key of a chunk: 60 bits, so that fusion may count in 64. Of ten million chunks two meet once in 20,000
+collections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,19 +197,23 @@ def chunk_row(document: Document, chunk: Chunk, doc: str, place: int, born: int)
         "page": chunk.page, "kind": chunk.kind,
     }  # fmt: skip
     row = {
-        "pk": content_id(doc, str(place)),
+        "pk": content_id(doc, str(place))[:_DIGITS],
         "doc": doc,
         "key": key_of(chunk),
         "born": born,
         "place": place,
         "text": chunk.text,
         "chunk": dumps([*told, pack_metadata(chunk.metadata, document.source)]),
-        "terms": " ".join(terms(chunk.indexed_text)),
+        "terms": f" {' '.join(_index_terms(chunk.indexed_text))} ",  # each between spaces, so that LIKE finds it
         "facets": facets({**document.metadata, **own}, built_in),
     }
     for field in ("text", "chunk", "terms"):
         _check_size(str(row[field]), f"{document.source}: a chunk")
     return row
+
+
+def _index_terms(text: str) -> list[str]:
+    return latin_terms(text) + (han_index_terms(text) if has_han(text) else [])
 
 
 def key_of(chunk: Chunk) -> str:
@@ -229,7 +236,7 @@ def row_number(pk: str) -> int:
 
 def pk_of(row: int) -> str:
     """Return the primary key of a number."""
-    return f"{row:032x}"
+    return f"{row:0{_DIGITS}x}"
 
 
 def _check_size(text: str, what: str) -> None:

@@ -113,7 +113,10 @@ class Server:
             raise self._away(error) from error
 
     def query(self, collection: str, condition: str, fields: list[str]) -> list[dict[str, Any]]:
-        """Return every row that matches, in no order."""
+        """Return every row that matches, in no order. Few are asked for once; an iterator looks several times."""
+        rows = list(self.call("query", collection, filter=condition, output_fields=fields, limit=BATCH))
+        if len(rows) < BATCH:
+            return rows
         return [row for rows in self.pages(collection, condition, fields) for row in rows]
 
     def pages(self, collection: str, condition: str, fields: list[str]) -> Iterator[list[dict[str, Any]]]:
@@ -183,7 +186,8 @@ class Server:
         indexes.add_index(vector, index_type="FLAT" if self.lite else "AUTOINDEX", metric_type="IP")
         if vector == "meaning":
             tuned = {"bm25_k1": 1.2, "bm25_b": 0.75}  # as in the lexical leg of a folder
-            indexes.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=tuned)
+            told = {"params": tuned} if self.lite else tuned  # Lite reads them in the older place and else passes over
+            indexes.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params=told)
         for field in scalars:
             indexes.add_index(field, index_type="INVERTED")
         self.call("create_index", name, indexes, sync=False)
