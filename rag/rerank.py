@@ -8,8 +8,8 @@ Late interaction (ColBERT, Khattab and Zaharia 2020, https://arxiv.org/abs/2004.
 in `rag/adapters/minilm`, which was trained for it; a long passage is read in pieces. A cross-encoder's scores replace
 the ones there were.
 
-Reading takes time in proportion to the text. Passages are read from the best on, a few at a time, until `budget_ms`
-would be overrun; what is not read keeps its order, behind what is. The time of a step is judged by the steps before.
+Reading takes time in proportion to the text. Passages are read from the best on, until `budget_ms` would be overrun;
+what is not read keeps its order, behind what is. How long it takes is judged by the first few thousand characters.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from rag.schema import Passage, Reranker
 LATE: Final = 0.04
 """Weight of the late interaction: of ten the largest without a loss on a set, judged on dev queries (model card)."""
 
-_STEP: Final = 8
-"""Passages read before the clock is looked at."""
+_FIRST: Final = 4000
+"""Characters read before the clock is looked at for the first time."""
 _PIECE: Final = 1000
 """Characters of a piece: about 200 of the 256 tokens the encoder reads."""
 
@@ -54,7 +54,7 @@ def open_reranker(
         cache: folder for the graph of "shipped".
         device: of a CrossEncoder: "auto", "cpu", "cuda" or "cuda:N".
         most: passages that are read at most.
-        budget_ms: reading stops before so many milliseconds are over, after one step at least; 0: no limit.
+        budget_ms: reading stops before so many milliseconds are over, after one passage at least; 0: no limit.
 
     Raises:
         UserError: `budget_ms` is negative.
@@ -159,20 +159,23 @@ def standardised(values: np.ndarray) -> np.ndarray:
 
 
 def read_in_time(judge: Callable[[list[str]], list[float]], texts: Sequence[str], seconds: float) -> list[float]:
-    """Return scores of the first texts: as many as can be read in time, one step at least; 0 seconds: all.
+    """Return scores of the first texts: as many as can be read in time, one at least; 0 seconds: all.
 
-    Texts of a step are read together. A step is not begun if at the pace so far, by characters, it would end too late.
+    The first few characters tell the pace; then as many texts as the time left allows at that pace are read at once.
     """
+    if not seconds:
+        return judge(list(texts))
     scores: list[float] = []
-    done, started = 0, time.perf_counter()
-    for start in range(0, len(texts), _STEP):
-        step = list(texts[start : start + _STEP])
-        size = sum(map(len, step)) + 1
-        spent = time.perf_counter() - started
-        if seconds and done and spent * (1 + size / done) > seconds:
+    done, started, room = 0, time.perf_counter(), float(_FIRST)
+    while len(scores) < len(texts):
+        sizes = np.cumsum([len(text) + 1 for text in texts[len(scores) :]])
+        count = int(np.searchsorted(sizes, room, side="right")) or (not scores)
+        if not count:
             break
-        scores += judge(step)
-        done += size
+        scores += judge(list(texts[len(scores) : len(scores) + count]))
+        done += int(sizes[count - 1])
+        spent = time.perf_counter() - started
+        room = done / spent * (seconds - spent) if spent else float(_FIRST)
     return scores
 
 

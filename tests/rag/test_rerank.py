@@ -124,9 +124,11 @@ def test_reading_stops_before_the_time_is_over(monkeypatch: pytest.MonkeyPatch) 
         clock[0] += len(texts) * 0.010
         return [1.0] * len(texts)
 
-    texts = ["same length"] * 100
-    assert len(read_in_time(judge, texts, 0.250)) == 24  # a step of 8 takes 80 ms: three fit
-    assert len(read_in_time(judge, texts, 0.001)) == 8  # one step in any case
+    texts = ["x" * 999] * 100
+    assert len(read_in_time(judge, texts, 0.250)) == 25  # 10 ms each
+    assert clock[0] == pytest.approx(0.250)
+    assert len(read_in_time(judge, texts, 0.001)) == 4  # the first few tell the pace
+    assert len(read_in_time(judge, ["x" * 50_000] * 3, 0.001)) == 1  # one in any case
     assert len(read_in_time(judge, texts, 0)) == 100
     assert read_in_time(judge, [], 0.1) == []
 
