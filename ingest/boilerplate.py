@@ -22,7 +22,9 @@ LEAST: Final = 5
 """... and how many they must be."""
 MOST_LINES: Final = 100_000
 """Lines that are counted at a time."""
-_LONG_LINE = re.compile(rf"(?:[{HAN}][^{HAN}\n]*){{10,}}|(?:\S+\s+){{5,}}\S+")
+LONGEST: Final = 2_000
+"""Characters of such a line."""
+_HAN = re.compile(f"[{HAN}]")
 _PAGE_MAKING = re.compile(
     r"(?:©|\(c\)|copyright\b)[^.]*(?:\. ?all rights reserved)?|[^.]{0,60}\ball rights reserved"
     r"|(?:printed|downloaded|retrieved|exported) (?:from|on|by|at)\b[^.;]{0,120}(?:\.\w[^.;]{0,60}){0,4}"
@@ -48,8 +50,9 @@ class Repeats:
     """Counts the lines of a batch, within bounded memory.
 
     A line counts from six words (ten Chinese characters), outside of tables, once a document; numbers in it do not
-    matter. Headings and labels are too short to be taken. Beyond 100,000 lines those seen in too few documents so far
-    are let go (lossy counting; Manku & Motwani 2002), so that a count may fall short by half the share that matters.
+    matter. Headings and labels are too short to be taken, whole articles in one line too long. Beyond 100,000 lines
+    those seen in too few documents so far are let go (lossy counting; Manku & Motwani 2002), so that a count may fall
+    short by half the share that matters.
     """
 
     def __init__(self) -> None:
@@ -75,7 +78,12 @@ class Repeats:
 
 def _lines(document: Document) -> Iterator[tuple[int, int, str]]:
     """Yield (start, end, line) of the lines of prose long enough to be boilerplate."""
-    return ((start, end, line) for start, end, line in _prose(document) if _LONG_LINE.search(line))
+    return ((start, end, line) for start, end, line in _prose(document) if _may_be(line))
+
+
+def _may_be(line: str) -> bool:
+    """Tell whether a line is of a length that counts: six words or ten Chinese characters, and no whole article."""
+    return len(line) <= LONGEST and (len(line.split(maxsplit=5)) == 6 or len(_HAN.findall(line)) >= 10)
 
 
 def _prose(document: Document) -> Iterator[tuple[int, int, str]]:

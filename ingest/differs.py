@@ -2,8 +2,8 @@
 
 A copy may have another header or footer, other white space, some words more or less. It is none when it puts one word
 for another (another drug, another company), brings a figure or a word on which the sense turns ("not", "twice",
-"withdrawn", 不, 禁) where the kept text has none, or brings a whole sentence. It does not know synonyms: a text put
-into other words is a text of its own.
+"withdrawn", 不, 禁) where the kept text has none, has the same word more or less in two such places, or brings a whole
+sentence. It does not know synonyms: a text put into other words is a text of its own.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ _STATUS: Final = re.compile(
 def says_the_same(kept: str, coming: str) -> bool:
     """Tell whether a text that reads like a kept one is a copy of it that may be left out."""
     a, b = words_of(kept), words_of(coming)
+    seen = set[tuple[str, ...]]()
     for mine, other in _differences(a, b):
         less, more = a[slice(*mine)], b[slice(*other)]
         if less and more:  # one word for another
@@ -54,6 +55,10 @@ def says_the_same(kept: str, coming: str) -> bool:
             return False
         if not edge and any(map(_FIGURE.match, words)):
             return False
+        place = (*a[max(0, mine[0] - 1) : mine[0]], "+" if more else "-", *words)
+        if not edge and place in seen:  # "hemophilia" all through one, "hemophilia A" all through the other
+            return False
+        seen.add(place)
     return True
 
 

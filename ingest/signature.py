@@ -92,7 +92,7 @@ def version() -> str:
     """Return what a kept signature depends on; one kept under another version has to be computed anew."""
     import rensa
 
-    return f"3|{RUN}|{VALUES}|{rensa.RMinHash.ALGORITHM_VERSION}"
+    return f"4|{RUN}|{VALUES}|{rensa.RMinHash.ALGORITHM_VERSION}"
 
 
 def signature(document: Document) -> Signature:
@@ -100,7 +100,7 @@ def signature(document: Document) -> Signature:
     words = words_of(document.text)
     runs = {" ".join(words[i : i + RUN]) for i in range(max(1, len(words) - RUN + 1))}
     return Signature(
-        digest=bytes.fromhex(content_id(" ".join(words))),
+        digest=bytes.fromhex(content_id(" ".join(words) or document.text)),
         size=min(len(words), 2**32 - 1),
         told=_told(document, words_of(document.title), short=len(words) < LEAST_WORDS),
         runs=_minhash(runs),

@@ -101,6 +101,7 @@ class Collection:
             if self._lock:
                 self._legs.flush()
                 self._lock.release()
+                self._lock = None  # closed again, nothing is written without it
             self._records.close()
 
     def __enter__(self) -> Self:

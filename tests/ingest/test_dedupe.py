@@ -189,7 +189,7 @@ def test_a_kept_signature_is_as_good_as_the_text() -> None:
     for broken in (b"", packed[:-1], packed[:20]):
         with pytest.raises(ValueError, match="Compute it anew"):
             Signature.unpack(broken)
-    assert version().startswith("3|4|128|")
+    assert version().startswith("4|4|128|")
 
 
 EDITIONS = {
@@ -307,6 +307,29 @@ def test_a_word_for_another_is_seen_where_the_sentence_stands_twice() -> None:
     assert batch.find(document("For internal use only, copy 7 of 12.\n" + text, "c")) is not None
 
 
+@pytest.mark.parametrize(
+    ("text", "old", "new"),
+    [(" hemophilia, ".join(map(english, range(60, 66))), "hemophilia", "hemophilia A"),
+     ("肝炎，".join(chinese(i, 60) for i in range(60, 66)), "肝炎", "肝炎甲")],
+)  # fmt: skip
+def test_a_word_more_all_through_makes_another_text(text: str, old: str, new: str) -> None:
+    less, more = text, text.replace(old, new)
+    for kept, coming in ((less, more), (more, less)):
+        batch = Batch()
+        batch.add(document(kept, "a"))
+        assert batch.find(document(coming, "b")) is None
+    batch = Batch()
+    batch.add(document(less, "a"))
+    assert batch.find(document(text.replace(old, new.replace("A", "also"), 1), "b")) is not None
+
+
+def test_texts_without_words_are_the_same_only_sign_for_sign() -> None:
+    batch = Batch()
+    assert batch.add(document("[[[[", "a")) is None
+    assert batch.add(document("🙂🙂", "b")) is None
+    assert batch.find(document("🙂🙂", "c")) is not None
+
+
 def test_the_name_of_a_file_is_no_title() -> None:
     batch, text = Batch(), english(39, 200)
     assert batch.add(document(text, "note-1.txt", title="note-1")) is None
@@ -386,6 +409,14 @@ def test_lines_that_many_documents_repeat() -> None:
     assert repeats(batch()[:4]) == {}  # four documents are no batch
     apart = [document(english(i, 60), f"x{i}") for i in range(50)]
     assert repeats([*batch(), *apart]) == {}  # ten of sixty are no fifth
+
+
+@pytest.mark.parametrize("mark", ["[", "x ", "增 "])
+def test_a_line_without_end_is_no_line_that_repeats(mark: str) -> None:
+    repeats = Repeats()
+    for number in range(6):
+        repeats.add(document(mark * 60_000 + "\nFor use by health care professionals only.", str(number)))
+    assert repeats.found() == {"For use by health care professionals only.": 6}
 
 
 def test_lines_of_tables_and_twice_in_one_document_do_not_count() -> None:

@@ -279,6 +279,17 @@ def test_compact_takes_the_text_off_the_disk(writer: Collection, path: Path) -> 
         assert len(again) == 8
 
 
+def test_closed_twice_it_leaves_the_files_to_the_next_writer(writer: Collection, path: Path) -> None:
+    fill(writer)
+    writer.close()
+    with Collection.open(path, FakeEmbedder(), writable=True) as other:
+        written = {file: file.stat().st_mtime_ns for file in path.rglob("*") if file.is_file()}
+        writer._legs.flush = None  # type: ignore[method-assign,assignment]
+        writer.close()
+        assert {file: file.stat().st_mtime_ns for file in path.rglob("*") if file.is_file()} == written
+        assert sources(other, "Dialysis replaces the work of the kidneys.")[0] == "kidney.txt"
+
+
 def test_compact_tells_when_a_reader_keeps_the_log(writer: Collection, path: Path) -> None:
     fill(writer)
     with Collection.open(path, FakeEmbedder()) as reader, reader._records.snapshot():
