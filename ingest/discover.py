@@ -90,6 +90,11 @@ def source_of(path: Path, base: Path | None = None) -> str:
     return (path.relative_to(base.resolve()) if base is not None and inside else path).as_posix()
 
 
+def within(source: str) -> str:
+    """Return how the names of files begin that lie in a folder known by this name; "" in the base itself."""
+    return "" if source == "." else f"{source.rstrip('/')}/"
+
+
 def _walk(folder: Path, real: Path, above: set[Path], closed: list[Path]) -> Iterator[tuple[Path, Path]]:
     """Yield regular files as they are named and as they really lie.
 

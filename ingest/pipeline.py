@@ -19,7 +19,7 @@ from typing import Any
 from ingest.boilerplate import Repeats, without_page_making
 from ingest.chunk import chunk
 from ingest.deidentify import deidentify_parsed
-from ingest.discover import Found, discover, source_of
+from ingest.discover import Found, discover, source_of, within
 from ingest.options import IngestOptions
 from ingest.parsers.blocks import Broken, Parsed
 from ingest.report import Clock, Pace, Report, reason_of
@@ -281,20 +281,18 @@ class Run:
             self._documents = self._chunks = 0
 
     def _gone(self, paths: Sequence[str | Path]) -> list[str]:
-        """Return what came from a file that has gone from one of the paths; of folders that are closed, nothing.
-
-        What was left out of such files is remembered no longer.
-        """
+        """Return what came from files that have gone from the paths, closed folders apart; forget what was left out."""
         gone: dict[str, None] = {}
         for path in map(Path, paths):
             own = source_of(path.resolve(), self.options.base)
-            folder = path.is_dir()
-            gone |= dict.fromkeys(filter(self._is_gone, self.index.sources(f"{own}/") if folder else self._held(own)))
-            left = self._twins.left_out(f"{own}/") if folder else self._left_out(own)
-            self._twins.forget(item.source for item in left if self._is_gone(item.source))
+            folder = within(own) if path.is_dir() else None
+            held = self._held(own) if folder is None else self.index.sources(folder)
+            left = self._left_out(own) if folder is None else self._twins.left_out(folder)
+            gone |= dict.fromkeys(source for source in held if self._is_gone(source, own))
+            self._twins.forget(item.source for item in left if self._is_gone(item.source, own))
         return list(gone)
 
-    def _is_gone(self, source: str) -> bool:
-        kept = tuple(f"{source_of(folder, self.options.base)}/" for folder in self.closed)
-        there = source in self.present or source.split("#", 1)[0] in self.present
-        return not there and not source.startswith(kept)
+    def _is_gone(self, source: str, of: str) -> bool:
+        kept = tuple(within(source_of(folder, self.options.base)) for folder in self.closed)
+        there = self.present.keys() & {source, source.split("#", 1)[0]}
+        return not (there or source.startswith(kept) or (of == "." and Path(source).is_absolute()))

@@ -151,6 +151,24 @@ def test_vanished_files_are_deleted_only_when_asked(files: Path, index: Any) -> 
     assert f"{files}/notes.txt" not in index.committed
 
 
+def test_what_has_gone_from_the_base_itself_goes_and_nothing_from_elsewhere(
+    tmp_path: Path, index: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, other = tmp_path / "base", tmp_path / "other"
+    for folder in (base, base / "in", other):
+        folder.mkdir()
+        (folder / "a.txt").write_text(f"Aspirin 阿司匹林 {folder.name}", "utf-8")
+    options = IngestOptions(base=base, prune=True)
+    ingest([base, other], index, options=options)
+    assert sorted(index.sources()) == sorted([f"{other}/a.txt", "a.txt", "in/a.txt"])
+    (base / "a.txt").unlink()
+    (other / "a.txt").unlink()
+    assert ingest([base], index, options=options).deleted == 1
+    assert sorted(index.sources()) == sorted([f"{other}/a.txt", "in/a.txt"])
+    assert ingest([other], index, options=options).deleted == 1
+    assert index.sources() == ["in/a.txt"]
+
+
 def test_too_large_missing_and_twice_given(files: Path, tmp_path: Path, index: Any) -> None:
     (tmp_path / "big.txt").write_bytes(b"words " * 400_000)
     report = ingest([tmp_path / "big.txt", tmp_path / "none.txt"], index, options=IngestOptions(max_file_mb=1))
