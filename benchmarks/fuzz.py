@@ -1,7 +1,8 @@
 """Ingests 2,000 files as they must not be, in one batch: nothing may crash, hang, or flood the memory.
 
 The files are those of `benchmarks.mutate`: mutated samples, and bombs, nests, endless lines and odd places made on
-purpose. Each must be read or be named with a reason; afterwards the collection must hold sound text and answer.
+purpose. Each must be read or be named with a reason, or with the one it repeats; afterwards the collection must hold
+sound text and answer.
 
     python -m benchmarks.fuzz [--files 2000] [--seed 0] [--workers N] [--out FOLDER]
 """
@@ -24,7 +25,7 @@ import psutil
 
 from benchmarks.measure import table, write
 from benchmarks.mutate import write_files
-from ingest.pipeline import IngestOptions, ingest
+from ingest.pipeline import IngestOptions, Report, ingest
 from rag.store import Collection
 from rag.testing import FakeEmbedder
 
@@ -75,7 +76,7 @@ def fuzz(count: int, seed: int, *, workers: int | None = None, only: int | None 
         (folder / "closed.txt").chmod(0o600)
     seconds = {name: after - before for (name, before), (_, after) in pairwise(turns)}
     return {
-        **_by_kind(kinds, held, report.failed, seconds),
+        **_by_kind(kinds, held, report, seconds),
         "report": {"documents": report.documents, "chunks": report.chunks, "seconds": round(report.seconds, 1)},
         "slowest": sorted(((round(s, 2), name) for name, s in seconds.items()), reverse=True)[:10],
         "memory_mb": {name: round(getattr(memory, name) / 1e6) for name in ("own", "reader", "together")},
@@ -99,13 +100,13 @@ def _sound(index: Collection, doc_id: str) -> bool:
     return bool(document.text.strip()) and all(document.text[c.start : c.end] == c.text for c in chunks)
 
 
-def _by_kind(
-    kinds: dict[str, str], held: set[str], failed: list[dict[str, str]], seconds: dict[str, float]
-) -> dict[str, Any]:
-    """Count what was read and what failed; list files that are neither, and reasons nobody wrote for a reader."""
+def _by_kind(kinds: dict[str, str], held: set[str], report: Report, seconds: dict[str, float]) -> dict[str, Any]:
+    """Count what was read, repeated or failed; list files that are none, and reasons nobody wrote for a reader."""
     reasons: defaultdict[str, list[str]] = defaultdict(list)
     shown = {name.encode("utf-8", "backslashreplace").decode() for name in kinds}
-    for failure in failed:
+    repeats = {found["source"].rpartition("#")[0] or found["source"] for found in report.duplicates}
+    repeats |= {found["source"] for found in report.duplicates}
+    for failure in report.failed:
         source = failure["source"]
         reasons[source if source in shown else source.rpartition("#")[0]].append(failure["reason"])
     rows: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -115,8 +116,10 @@ def _by_kind(
         named = bool(reasons.get(name.encode("utf-8", "backslashreplace").decode()))
         rows[kind].update(files=1, read=name in held, failed=named and name not in held)
         rows[kind]["read in part"] += named and name in held
+        repeated = not named and name not in held and name in repeats
+        rows[kind]["left out"] += repeated
         slowest[kind] = max(slowest[kind], seconds.get(name, 0.0))
-        if not named and name not in held:
+        if not named and name not in held and not repeated:
             silent.append(name)
     common = Counter(
         re.sub(r"[\d,.]+", "N", re.sub(r"\(.*?\)", "(…)", r))[:110] for each in reasons.values() for r in each
@@ -138,7 +141,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for fuzz.json")
     given = parser.parse_args()
     results = fuzz(given.files, given.seed, workers=given.workers)
-    names = ("files", "read", "read in part", "failed", "slowest")
+    names = ("files", "read", "read in part", "left out", "failed", "slowest")
     rows = [(kind, *(counts.get(name, 0) for name in names)) for kind, counts in results["kinds"].items()]
     shown = table(("kind", *names[:-1], "slowest turn, s"), rows)
     rest = {name: results[name] for name in ("report", "memory_mb", "answers", "slowest")}
