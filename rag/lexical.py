@@ -183,12 +183,11 @@ class Lexical:
         return list(zip(rows.tolist(), scores.tolist(), strict=True))
 
     def _among(self, wanted: Any, k: int, allowed: np.ndarray, permitted: int) -> Ranked:
-        """Return the best k allowed ones: the best of the blocks that have any, looked through until there are k."""
-        searched = max(len(self), permitted)
-        if permitted < searched // 2:
-            blocks = np.flatnonzero(np.logical_or.reduceat(allowed, np.arange(0, len(allowed), _BLOCK)))
-            if len(blocks) * _BLOCK < searched // 2:
-                wanted, searched = _within(wanted, "block", blocks), len(blocks) * _BLOCK
+        """Return the best k allowed ones: the best of all or of the blocks that have any, until there are k."""
+        blocks = np.flatnonzero(np.logical_or.reduceat(allowed, np.arange(0, len(allowed), _BLOCK)))
+        whole, searched = wanted, max(len(self), permitted)
+        if len(blocks) * _BLOCK < searched // 2:
+            wanted, searched = _within(whole, "block", blocks), len(blocks) * _BLOCK
         fetch = int(1.2 * k * searched / permitted) + _SPARE
         while True:
             rows, scores = self._run(wanted, min(fetch, len(self)))
@@ -196,6 +195,8 @@ class Lexical:
             kept[kept] = allowed[rows[kept]]
             if np.count_nonzero(kept) >= k or len(rows) < fetch:
                 return rows[kept][:k], scores[kept][:k]
+            if wanted is whole:  # what the filter leaves out is what the query is about
+                wanted = _within(whole, "block", blocks)
             fetch *= 4
 
     def _run(self, wanted: Any, k: int) -> Ranked:
