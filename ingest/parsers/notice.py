@@ -21,8 +21,13 @@ _MONTH = (
     r"(?:Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?|July?|Aug(?:ust|\.)?|Sept?(?:ember|\.)?"
     r"|Oct(?:ober|\.)?|Nov(?:ember|\.)?|Dec(?:ember|\.)?)"
 )
+_NTH = r"(?:first|second|third|fourth|last)"
+_YEAR_FIRST = re.compile(  # "2023" over "Q2" or "Six months"
+    rf"(?P<year>(?:FY)?(?:19|20)\d{{2}})\s+(?P<part>Q[1-4]|{_NTH}\s+(?:quarter|half)|(?:three|six|nine)\s+months)\b",
+    re.IGNORECASE,
+)
 _PERIOD = re.compile(
-    rf"(?:(?P<span>(?:three|six|nine|twelve|\d+)[\s-](?:months?|weeks?)|quarters?|half)\b[^|]*?(?:19|20)\d{{2}})"
+    rf"(?:(?P<span>(?:three|six|nine|twelve|\d+)[\s-](?:months?|weeks?)|(?:{_NTH}\s+)?(?:quarters?|half))\b[^|]*?(?:19|20)\d{{2}})"
     rf"|(?P<date>{_MONTH}\s+\d{{1,2}},?\s+(?:19|20)\d{{2}})"
     r"|(?P<zh>(?:19|20)\d{2}\s*年(?:度|末|\s*\d{1,2}\s*月(?:\s*\d{1,2}\s*日)?|半年度|第?[一二三四]季度|\s*\d\s*[-—]\s*\d{1,2}\s*月)?)"
     r"|(?P<quarter>Q[1-4]['’ ]*(?:FY)?(?:(?:19|20)\d{2}|\d{2}\b)|[1-4]Q\s?(?:FY)?\d{2,4})"
@@ -53,6 +58,7 @@ _PER_SHARE_ONLY = re.compile(
 )
 _SHARES = re.compile(
     r"\bshares?\s+(?:outstanding|issued|repurchased|authorized|used)|(?:number|weighted)\b.*\bshares\b|^denominator\b"
+    r"|\b(?:potential|dilutive|incremental|additional)\s+(?:\w+\s+){0,2}shares\b"
     r"|\bshares\b.*\bweighted|(?:^|– )(?:basic|diluted)?\s*(?:common\s+)?shares$|股数|总股本.*股",
     re.IGNORECASE,
 )
@@ -79,6 +85,7 @@ _COUNT = re.compile(
     r"|\((?:in\s+)?(?:years|months|days)\)|人数|天数|倍数|（年）",
     re.IGNORECASE,
 )
+_THOUSANDS = re.compile(r"\(['’‘]000s?\)")
 _PRICE = re.compile(r"\bprices?\b|单价|价格", re.IGNORECASE)
 _POINTS = re.compile(r"[\d)]\s?(?:(?P<bp>bps|basis points|个?基点)|pts?|个?百分点)$", re.IGNORECASE)
 POINTS = ("bp", "pp")  # units: basis points, percentage points
@@ -187,13 +194,16 @@ def measure_of(notice: Notice, label: str, column: str, text: str) -> Measure:
     if scale == 1 and "(" in label:  # "Net sales (millions)"
         scale = find_scale(label.split(" – ")[-1])[0]
     currency = own_currency or notice.currency
-    money = any(sign in text for sign in "$€£¥￥")
+    money = any(sign in text for sign in "$€£¥￥") or (own_scale != 1 and own_currency is not None)
     if not money and (of_row.shares or of_column.shares) and not of_row.per_share_only:
         return Measure("share", notice.shares if own_scale == 1 else own_scale)
     if of_row.per_share or of_column.per_share:
         return Measure("per_share", 1, currency)
     if own_unit:
         return Measure(own_unit, scale)
+    of_things = _THOUSANDS.search(label)
+    if of_things and not money and own_scale == 1:  # connections, accounts: not of money
+        return Measure(None, 10**3)
     if own_scale == 1 and _is_exempt(notice, label, column):
         return Measure(None, 1, notice.currency if money or _PRICE.search(f"{label} {column}") else None)
     if money:
@@ -264,6 +274,9 @@ def period_of(label: str) -> str | None:
     if found is None:
         return label if label and len(label) <= 20 and _RELATIVE.search(label) else None
     text = found.group().strip()
+    part = _YEAR_FIRST.match(label, found.start()) if found["year"] or found["fy"] else None
+    if part:
+        return f"{part['part']} {part['year']}"
     if found["date"] and _YEAR_END.search(label[: found.start()]):
         return text[-4:]
     return re.sub(r"\s+", " " if not has_han(text) else "", text)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from ingest.parsers.grid import Grid
+from ingest.parsers.pdf_head import by_rules
 from ingest.parsers.pdf_labels import HANGS, joined_labels
 from ingest.parsers.pdf_lines import Line, Piece
 from ingest.parsers.pdf_rows import Region, split_piece
@@ -85,7 +86,10 @@ def _part(row: list[str], line: Line, region: Region, columns: Sequence[float]) 
 
 
 def _column(region: Region, piece: Piece) -> int:
-    return min(range(len(region.columns)), key=lambda j: abs(sum(region.columns[j]) - piece.x0 - piece.x1))
+    """Return the column a piece falls into, the nearest where it falls into none."""
+    shared = [min(x1, piece.x1) - max(x0, piece.x0) for x0, x1 in region.columns]
+    off = [abs(x0 + x1 - piece.x0 - piece.x1) for x0, x1 in region.columns]
+    return min(range(len(off)), key=lambda j: (-max(0.0, shared[j]), off[j]))
 
 
 def _head_rows(region: Region) -> list[list[str]]:
@@ -106,11 +110,15 @@ def _head_rows(region: Region) -> list[list[str]]:
         both = zip(columns, pieces, strict=True)
         columns = [(min(x0, p.x0), max(x1, p.x1)) for (x0, x1), p in both]
     blocks = _blocks(heads, len(columns))
-    cells = [_over(pieces, columns, full, blocks) if len(pieces) != 1 else [] for pieces in heads]
+    ruled = [by_rules(pieces, region.head[i:], region) for i, pieces in enumerate(heads)]
+    cells = [
+        on_rule or (_over(pieces, columns, full, blocks) if len(pieces) != 1 else [])
+        for pieces, on_rule in zip(heads, ruled, strict=True)
+    ]
     bare = [j for j in range(len(columns)) if not any(row[j] for row in cells if row)]
     rows = []
     for own, pieces, row in zip(labels, heads, cells, strict=True):
-        if len(pieces) == 1:
+        if len(pieces) == 1 and not row:
             row = _give_one(pieces[0], columns, bare if len(bare) < len(columns) else [], blocks, region.label_edge)
         rows.append([" ".join(piece.text for piece in own), *row])
     return rows

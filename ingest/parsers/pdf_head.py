@@ -1,4 +1,7 @@
-"""The lines above the first row of a table: which of them head its columns, and which open its first section."""
+"""The lines above the first row of a table: which of them head its columns, and which open its first section.
+
+Where headings are underlined, the drawn lines say which columns a heading stands over.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from ingest.parsers.grid import is_year
-from ingest.parsers.pdf_lines import Line
+from ingest.parsers.pdf_lines import Line, Piece
 from ingest.parsers.pdf_rows import Region, Row
 from rag.numbers import find_scale
 
@@ -15,9 +18,12 @@ MAX_SECTIONS = 6  # lines between the headings and the first row: sections, a lo
 LONG = 40  # characters: a piece that begins with the labels and reaches over the numbers is prose from here on
 _FIGURE = re.compile(r"[$€£¥]?\s?\(?[\d,.]{2,}\)?\s?%?|\*\*")
 _AMOUNT = re.compile(r"(?:^| )[$€£¥]\s?\(?\d[\d,.]*(?: |$)")
+_DAY = re.compile(r"(?:[1-9]|[12]\d|3[01]),")  # of a date set over three lines
 _LEADS = re.compile(
     r"\b(?:as follows|following)\b.*[:.]$|(?:如下|下表)[^：:。]*[：:。]?$", re.IGNORECASE
 )  # leads to a table
+BESIDE = 4.0  # points that words may reach beyond the line drawn under them
+OFF_RULE = 0.12  # of the length of a line under several columns that a heading may be off its middle
 PROSE_END = re.compile(r"[.。]$")
 
 
@@ -58,7 +64,8 @@ def _heads(row: Row, region: Region, height: float) -> bool:
     line = row.line
     if row.is_head:
         return True
-    if sum(_FIGURE.fullmatch(piece.text) is not None and not is_year(piece.text) for piece in line.pieces) > 1:
+    figures = [p.text for p in line.pieces if _FIGURE.fullmatch(p.text)]
+    if sum(not is_year(text) and not _DAY.fullmatch(text) for text in figures) > 1:
         return False
     if find_scale(line.text)[0] != 1 and len(line.text) < 90:
         return not line.text.endswith((":", "："))  # a sentence that leads to the table is told as such
@@ -95,3 +102,57 @@ def _covers_page(line: Line, region: Region) -> bool:
     """Tell whether a lone piece is a title over the whole table rather than a heading over its columns."""
     middle = (line.x0 + line.x1) / 2
     return middle < region.left - 3 * line.height or line.x0 < region.left - 0.5 * (line.x1 - line.x0)
+
+
+def by_rules(pieces: Sequence[Piece], lines: Sequence[Line], region: Region) -> list[str]:
+    """Give the pieces of a heading line to the columns above whose figures the line under them is drawn.
+
+    A piece of a wrapped heading stands on the line that is drawn under the lowest of its lines.
+
+    Args:
+        pieces: of the first of `lines`, without what heads the labels.
+        lines: that one and the heading lines below it.
+        region: the table.
+
+    Returns:
+        One cell a column; [] where lines say nothing, or do not tell the pieces apart.
+    """
+    middles = [(x0 + x1) / 2 for x0, x1 in region.columns]
+    first = min(region.label_edge - BESIDE, region.left) - BESIDE
+    cells = [""] * len(middles)
+    loose: list[Piece] = []
+    direct = False
+    for piece in pieces:
+        rule, below = _rule_under(piece, lines)
+        over = [j for j, x in enumerate(middles) if rule and rule[0] - BESIDE < x < rule[1] + BESIDE]
+        if rule and over and rule[0] < first:  # drawn under the labels, too
+            rule = (region.columns[over[0]][0], region.columns[over[-1]][1]) if len(over) < len(middles) else None
+        if rule is None:
+            loose.append(piece)
+            continue
+        centred = abs(sum(rule) - piece.x0 - piece.x1) / 2 <= OFF_RULE * (rule[1] - rule[0])
+        if not over or any(cells[j] for j in over) or (len(over) > 1 and not centred):
+            return []
+        direct = direct or below == 0
+        for j in over:
+            cells[j] = piece.text
+    if direct and loose:  # what stands on no line of its own is told by the columns that are left
+        left = [j for j, cell in enumerate(cells) if not cell]
+        if len(left) != len(loose):
+            return []
+        for j, piece in zip(left, loose, strict=True):
+            cells[j] = piece.text
+    if direct or len(pieces) > 1:
+        return cells if direct or not loose else []
+    off = [abs(left + region.columns[-1][1] - p.x0 - p.x1) / 2 for p in pieces for left in (first, region.left)]
+    wide = region.columns[-1][1] - region.left
+    return cells if not loose and off and min(off) > OFF_RULE * wide else []  # else it may head all columns
+
+
+def _rule_under(piece: Piece, lines: Sequence[Line]) -> tuple[tuple[float, float] | None, int]:
+    """Return the first line drawn under a piece or what stands below it, and how many lines further down it is."""
+    for below, line in enumerate(lines):
+        under = [r for r in line.under if r[0] - BESIDE <= piece.x0 and piece.x1 <= r[1] + BESIDE]
+        if under:
+            return min(under, key=lambda r: r[1] - r[0]), below
+    return None, 0

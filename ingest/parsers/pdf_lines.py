@@ -52,6 +52,7 @@ class Line:
     bold: bool = False
     right: float = 0.0
     text: str = field(default="")
+    under: tuple[tuple[float, float], ...] = ()  # from where to where lines are drawn close below
     ruled: Any = None  # the `ingest.parsers.pdf_ruled.Ruled` table that stands here instead of words
 
     def __post_init__(self) -> None:

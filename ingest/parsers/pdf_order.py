@@ -49,7 +49,7 @@ def _is_row(line: Line, gutter: float) -> bool:
 
 def _put(side: list[Line], pieces: list[Piece], line: Line, edge: float) -> None:
     if pieces:
-        side.append(Line(pieces, line.bottom, line.top, line.bold, edge, ruled=line.ruled))
+        side.append(Line(pieces, line.bottom, line.top, line.bold, edge, under=line.under, ruled=line.ruled))
 
 
 def _gutter(lines: Sequence[Line], width: float) -> float | None:

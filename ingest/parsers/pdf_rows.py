@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ingest.parsers.grid import is_value, is_year
@@ -18,7 +19,8 @@ SPAN = re.compile(
     r"(?:\d{1,2}|three|six|nine|twelve)\s*(?:weeks?|months?|days|years?|个月|周)(?: ended)?", re.IGNORECASE
 )
 _STARS = re.compile(r"\*(?: ?\*)+")  # "not meaningful"
-_NOTED = re.compile(r"\([a-z]\)")  # "(b)" where a figure would stand: see note b
+_NOTED = re.compile(r"(?:NM ?)?(?:\([a-z]\))+")  # "(b)" where a figure would stand: see note b
+LONGEST_END = 40  # characters of words behind the figures of a row
 _MARK = re.compile(r"\((\d|[a-z])\)")
 
 
@@ -82,16 +84,34 @@ def read_row(line: Line) -> Row:
             sign = piece
         elif merged and _TAIL.fullmatch(piece.text) and parse_number(merged[-1].text.lstrip("(")) is not None:
             merged[-1] = Piece(merged[-1].text + piece.text, merged[-1].x0, piece.x1)
+        elif merged and _is_mark(piece, merged[-1]):  # the column is as wide as its figures
+            merged[-1] = Piece(f"{merged[-1].text} {piece.text}", merged[-1].x0, merged[-1].x1)
         else:
             merged.append(piece)
     if sign is not None:
         merged.append(sign)
-    count = len(merged)
+    count = len(merged) - _ends_in_words(merged)
     while count and (is_value(merged[count - 1].text) or _NOTED.fullmatch(merged[count - 1].text)):
         count -= 1
     while count < len(merged) and not is_value(merged[count].text):  # a note stands for a figure only behind one
         count += 1
     return Row(line, merged[:count], merged[count:])
+
+
+def _is_mark(piece: Piece, last: Piece) -> bool:
+    """Tell whether a piece is the mark of a footnote ("(b)") close behind a figure."""
+    close = piece.x0 - last.x1 < 2 * (last.x1 - last.x0) / len(last.text)
+    return close and _NOTED.fullmatch(piece.text) is not None and parse_number(last.text) is not None
+
+
+def _ends_in_words(pieces: Sequence[Piece]) -> bool:
+    """Tell whether the figures of a row, two at least, are followed by a column of words ("Cost of sales")."""
+    words = pieces[-1].text if len(pieces) > 2 else ""
+    if not words or len(words) > LONGEST_END or is_value(words) or not words[0].isalpha():
+        return False
+    figures = [piece.text for piece in pieces[-3:-1]]
+    plain = all(is_value(text) and not is_year(text) and not SPAN.fullmatch(text) for text in figures)
+    return plain and any(parse_number(text) is not None for text in figures)
 
 
 def split_piece(piece: Piece) -> list[Piece]:

@@ -7,6 +7,7 @@ the heading) are left to `ingest.parsers.pdf_tables`.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,7 +51,11 @@ class Standing:
 
 
 def ruled_tables(rules: Rules, lines: list[Line]) -> list[Line]:
-    """Return the lines with those inside each ruled table replaced by one line that carries it, top down."""
+    """Return the lines with those inside each ruled table replaced by one line that carries it, top down.
+
+    Lines of words are told what is drawn close below them.
+    """
+    _underline(rules, lines)
     for box, xs, ys in _grids(rules):
         inside = [line for line in lines if _holds(box, line)]
         if len(inside) < 2:
@@ -64,6 +69,16 @@ def ruled_tables(rules: Rules, lines: list[Line]) -> list[Line]:
         carrier = Line([Piece("", box[0], box[2])], box[1], box[3], ruled=table)
         lines = [*kept[:place], *rest, carrier, *kept[place:]]
     return lines
+
+
+def _underline(rules: Rules, lines: Sequence[Line]) -> None:
+    """Give each rule across to the words it is drawn below."""
+    ordered = sorted(lines, key=lambda line: -line.bottom)
+    bottoms = [-line.bottom for line in ordered]
+    for y, x0, x1 in rules.across:
+        i = bisect_right(bottoms, NEAR - y) - 1
+        if i >= 0 and ordered[i].bottom - y < ordered[i].top - ordered[i].bottom:
+            ordered[i].under += ((x0, x1),)
 
 
 def heading_rows(rows: Sequence[Sequence[str]]) -> int:

@@ -91,12 +91,21 @@ def _grow(rows: Sequence[Row], start: int) -> tuple[Region | None, int]:
     _years_are_labels(region)
     numbers = [row for row in region.rows if row.cells]
     strong = sum(len(row.cells) >= 2 for row in numbers)
-    headed = start > 0 and rows[start - 1].is_head and len(rows[start - 1].cells) >= 2
+    headed = start > 0 and (
+        (rows[start - 1].is_head and len(rows[start - 1].cells) >= 2) or _underlined(rows[start - 1].line, rows[start])
+    )
     if len(region.columns) > 1:
         found = strong > 0 and len(numbers) >= 2 - headed
     else:
         found = len(numbers) >= 3 and not _is_contents(numbers)
     return (region, end) if found else (None, start)
+
+
+def _underlined(line: Line, row: Row) -> bool:
+    """Tell whether the figures of a row stand below the lines drawn under the words of a line, several each."""
+    middles = [(cell.x0 + cell.x1) / 2 for cell in row.cells]
+    over = {next((r for r in line.under if r[0] - 4 <= middle <= r[1] + 4), None) for middle in middles}
+    return len(over) > 1 and None not in over and bool(row.label)
 
 
 def _weak(row: Row) -> bool:

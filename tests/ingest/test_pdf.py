@@ -11,6 +11,9 @@ import pytest
 
 from ingest.parsers import read
 from ingest.parsers.blocks import Parsed
+from ingest.parsers.pdf_grid import to_grid
+from ingest.parsers.pdf_lines import Line, Piece
+from ingest.parsers.pdf_rows import Region, read_row
 from rag.schema import Cell, Document
 
 MakePdf = Callable[..., bytes]
@@ -222,3 +225,35 @@ def test_page_numbers_far_from_the_edge_are_dropped(make_pdf: MakePdf) -> None:
     pages.append([(50.0, 700.0, "The answer is"), (300.0, 400.0, "42")])
     assert parsed(make_pdf(pages)).document.text.split("\n\n")[-1].endswith("42")
     assert not any(number in parsed(make_pdf(pages)).document.text for number in ("7", "8", "9", "10"))
+
+
+def test_marks_of_footnotes_and_words_behind_the_figures_take_no_figure_away(make_pdf: MakePdf) -> None:
+    page = [(310.0, 710.0, "2022"), (380.0, 710.0, "2021"), (440.0, 710.0, "Location")]
+    for y, label, first, second, words in [(694.0, "Loss on hedges", "149", "(14)", "Cost of sales"),
+                                           (680.0, "Tax effect", "27", "20", "Income taxes")]:  # fmt: skip
+        page += [(50.0, y, label), (310.0, y, first), (380.0, y, second), (440.0, y, words)]
+    assert rows_of(parsed(make_pdf([page])).document)[1:] == [
+        ["Loss on hedges", "149", "(14)", "Cost of sales"],
+        ["Tax effect", "27", "20", "Income taxes"],
+    ]
+    row = read_row(Line([Piece("Benefit", 50, 90), Piece("(90)", 300, 314), Piece("(a)", 318, 324),
+                         Piece("12", 400, 410)], 0, 10))  # fmt: skip
+    assert [(cell.text, cell.x1) for cell in row.cells] == [("(90) (a)", 314), ("12", 410)]
+
+
+def test_a_heading_stands_over_the_columns_that_it_is_underlined_over() -> None:
+    columns = [[248.0, 271.0], [322.0, 337.0], [406.0, 421.0], [466.0, 488.0]]
+    label = Piece("Year 2022", 43, 85)
+    figures = [Piece(str(n), x0, x1) for n, (x0, x1) in enumerate(columns, start=1)]
+    additions = Line([Piece("Additions", 335, 377)], 675, 685, under=((286, 426),))
+    words = [("Balance", 244, 272), ("Expenses", 296, 338), ("Other", 380, 422), ("Deductions", 433, 489)]
+    names = [Piece(name, x0, x1) for name, x0, x1 in words]
+    below = Line([Piece("Description", 43, 93), *names], 643, 654)
+    rows = [read_row(Line([label, *figures], y, y + 10)) for y in (617.0, 605.0)]
+    region = Region(rows, columns, [additions, below])
+    assert to_grid(region, caption="", notes=[], page=1).rows[0] == ["", "", "Additions", "Additions", ""]
+    wrapped = Line([Piece("Fair value", 440, 486)], 675, 685)
+    below.under = tuple((x0 - 20, x1 + 5) for x0, x1 in columns)
+    names[-1] = Piece("of units", 445, 488)
+    region = Region(rows, columns, [wrapped, Line([*names], 643, 654, under=below.under)])
+    assert to_grid(region, caption="", notes=[], page=1).rows[0] == ["", "", "", "", "Fair value"]

@@ -252,3 +252,18 @@ def test_a_caption_without_its_notice(text: str, bare: str) -> None:
 def test_a_row_may_bring_its_own_scale() -> None:
     assert measure_of(Notice(), "Net sales (millions)", "2022", "5").scale == 10**6
     assert measure_of(Notice(10**6), "Number of stores", "2022", "5").scale == 1
+
+
+def test_quarters_keep_their_number_and_other_things_than_money_their_thousands() -> None:
+    assert period_of("SECOND QUARTER 2022") == "SECOND QUARTER 2022"
+    assert period_of("2023 Q2 Amount") == "Q2 2023"
+    assert period_of("2023 Six months Amount") == "Six months 2023"
+    assert period_of("2022 vs. 2021") == "2022"
+    notice = read_notice(["(dollars in millions, except ARPA)"], "$")
+    assert measure_of(notice, "Connections (‘000) – Postpaid", "2021", "91,543") == Measure(None, 10**3)
+    assert measure_of(notice, "Postpaid revenue", "2021", "91,543") == Measure(None, 10**6, "USD")
+    notice = read_notice(["(Shares in Thousands)"], "$")
+    assert measure_of(notice, "Shares at year end", "Value (Dollars in Millions)", "5,364") == Measure(
+        None, 10**6, "USD"
+    )
+    assert measure_of(notice, "Shares at year end", "Outstanding Shares", "111") == Measure("share", 10**3)
