@@ -17,4 +17,5 @@ def test_files_as_they_must_not_be(seed: int) -> None:
     assert found["unsound"] == []
     assert found["answers"] > 0
     assert max(found["slowest"])[0] < 60  # 20 s a file of this size, on a machine that may be busy
-    assert found["memory_mb"]["together"] < 1500
+    memory = found["memory_mb"]
+    assert memory["together"] - memory["start"] < 1500  # beyond what the tests before this one hold

@@ -26,7 +26,9 @@ def test_the_pace_is_told(files: Path, index: Any) -> None:
 def test_time_left_is_that_of_the_bytes_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([100.0, *[110.0] * 9])
     monkeypatch.setattr("ingest.report.time.perf_counter", lambda: next(now))
-    clock = Clock([250, 500, 250])
+    clock = Clock()
+    clock.begin([250, 500])
+    clock.begin([250])
     assert clock.seconds_left is None
     clock.done(250)
     assert clock.seconds_left == 30.0  # a quarter took ten seconds
