@@ -39,7 +39,7 @@ class Memory(threading.Thread):
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.done = threading.Event()
-        self.start = psutil.Process().memory_info().rss  # the process may have done other things before
+        self.before = psutil.Process().memory_info().rss  # the process may have done other things before
         self.own = self.reader = self.together = 0
 
     def run(self) -> None:
@@ -80,7 +80,7 @@ def fuzz(count: int, seed: int, *, workers: int | None = None, only: int | None 
         **_by_kind(kinds, held, report, seconds),
         "report": {"documents": report.documents, "chunks": report.chunks, "seconds": round(report.seconds, 1)},
         "slowest": sorted(((round(s, 2), name) for name, s in seconds.items()), reverse=True)[:10],
-        "memory_mb": {name: round(getattr(memory, name) / 1e6) for name in ("start", "own", "reader", "together")},
+        "memory_mb": {name: round(getattr(memory, name) / 1e6) for name in ("before", "own", "reader", "together")},
         "unsound": unsound,
         "answers": answers,
     }
