@@ -42,10 +42,19 @@ def closer(query: str, passages: Sequence[Passage]) -> list[Passage]:
     whole = sum(rare.values())
     if not whole:
         return list(passages)
-    near = [SHARE * _window(found, rare) / whole for found in places] + [0.0] * (len(passages) - len(places))
-    scored = [replace(p, score=(p.score + share) / (1 + SHARE)) for p, share in zip(passages, near, strict=True)]
-    first = sorted(scored[:READ], key=lambda passage: -passage.score)
-    return [replace(passage, rank=rank) for rank, passage in enumerate([*first, *scored[READ:]], start=1)]
+    return moved_up(passages, [_window(found, rare) / whole for found in places], SHARE)
+
+
+def moved_up(passages: Sequence[Passage], near: Sequence[float], weight: float) -> list[Passage]:
+    """Return the passages with what `near` says of the first ones, in [0, 1], weighed beside their scores.
+
+    Those that `near` speaks of are put in a new order, the others stay behind them; scores in [0, 1] stay there.
+    """
+    told = [*near, *[0.0] * (len(passages) - len(near))]
+    weighed = zip(passages, told, strict=True)
+    scored = [replace(p, score=round((p.score + weight * share) / (1 + weight), 9)) for p, share in weighed]
+    first = sorted(scored[: len(near)], key=lambda passage: -passage.score)
+    return [replace(passage, rank=rank) for rank, passage in enumerate([*first, *scored[len(near) :]], start=1)]
 
 
 def _places(text: str, terms: Mapping[str, float]) -> list[tuple[int, str]]:

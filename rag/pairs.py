@@ -12,16 +12,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
+from rag.closeness import READ, moved_up
 from rag.fuse import FULL_SCORE
 from rag.language import latin_terms
 from rag.schema import Passage
 
-READ: Final = 50
-"""So many passages are looked at."""
 SHARE: Final = 0.25
 """Weight beside the fused score; see docs/decisions.md."""
 
@@ -43,11 +41,8 @@ def side_by_side(query: str, passages: Sequence[Passage]) -> list[Passage]:
     rare = {pair: math.log(1 + (len(stems) + 1) / (number + 0.5)) for pair, number in times.items()}
     mean = sum(map(len, stems)) / len(stems)
     full = FULL_SCORE * math.sqrt(len(set(asked)))
-    shares = [0.0] * len(passages)
-    for place, (terms, found) in enumerate(zip(stems, held, strict=True)):
+    shares = []
+    for terms, found in zip(stems, held, strict=True):
         damped = 1.2 * (0.25 + 0.75 * len(terms) / mean)
-        shares[place] = min(1.0, sum(rare[pair] * n * 2.2 / (n + damped) for pair, n in found.items()) / full)
-    weighed = zip(passages, shares, strict=True)
-    scored = [replace(p, score=round((p.score + SHARE * share) / (1 + SHARE), 9)) for p, share in weighed]
-    first = sorted(scored[:READ], key=lambda passage: -passage.score)
-    return [replace(passage, rank=rank) for rank, passage in enumerate([*first, *scored[READ:]], start=1)]
+        shares.append(min(1.0, sum(rare[pair] * n * 2.2 / (n + damped) for pair, n in found.items()) / full))
+    return moved_up(passages, shares, SHARE)
